@@ -1,0 +1,7 @@
+//! encke, a Comet server.
+
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod hub;
+pub mod proto;

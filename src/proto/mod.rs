@@ -1,0 +1,1 @@
+//! Protocols: bytes to values and back, and nothing else. No socket, clock, logger or decision here.

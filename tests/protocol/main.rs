@@ -1,0 +1,4 @@
+//! Table tests of the protocol parsers: each row names the rule that it shows.
+
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,5 @@
+//! What several test programs share.
+
+#![allow(dead_code, reason = "each test program uses its own part of this")]
+
+pub mod splits;
