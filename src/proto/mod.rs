@@ -1,1 +1,3 @@
 //! Protocols: bytes to values and back, and nothing else. No socket, clock, logger or decision here.
+
+pub mod websocket;

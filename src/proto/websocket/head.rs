@@ -1,0 +1,107 @@
+//! The head of a frame that a client sent: everything before the payload, 6 to 14 bytes.
+//!
+//! Its fields are checked in the order of the bytes, each as soon as it is there. So a bad frame gets
+//! the same answer from the whole head as from its beginning, and no byte more is awaited than needed.
+
+use super::{CONTROL_BYTES_MAX, Error, FIN, LENGTH_IN_2, LENGTH_IN_8, Limits, Opcode};
+
+const RSV: u8 = 0x70;
+const OPCODE: u8 = 0x0f;
+const MASK: u8 = 0x80;
+const LENGTH: u8 = 0x7f;
+
+/// A parsed head, and how far its payload has come: `taken` <= `payload_bytes`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
+    pub(super) payload_bytes: usize,
+    pub(super) taken: usize,
+    pub(super) mask: [u8; 4],
+    pub(super) opcode: Opcode,
+    pub(super) fin: bool,
+}
+
+/// One head at the front of `bytes`: its length and its frame, or `None` when bytes are missing.
+/// `message_bytes`: what the unfinished message has, if there is one.
+pub(super) fn parse_head(
+    bytes: &[u8],
+    message_bytes: Option<usize>,
+    limits: &Limits,
+) -> Result<Option<(usize, Frame)>, Error> {
+    let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
+    let (fin, opcode) = parse_first(first, message_bytes.is_some())?;
+    let Some((&second, rest)) = rest.split_first() else { return Ok(None) };
+    check_second(second, opcode)?;
+    let room = match opcode.is_control() {
+        true => CONTROL_BYTES_MAX,
+        false => limits.message_bytes_max.saturating_sub(message_bytes.unwrap_or(0)),
+    };
+    let (length_bytes, payload_bytes) = match second & LENGTH {
+        LENGTH_IN_2 => (2, parse_length::<2>(rest, room)?),
+        LENGTH_IN_8 => (8, parse_length::<8>(rest, room)?),
+        short if usize::from(short) > room => return Err(Error::MessageTooBig),
+        short => (0, Some(usize::from(short))),
+    };
+    let Some(payload_bytes) = payload_bytes else { return Ok(None) };
+    let Some(&mask) = rest[length_bytes..].first_chunk() else { return Ok(None) };
+    let frame = Frame { payload_bytes, taken: 0, mask, opcode, fin };
+    Ok(Some((2 + length_bytes + mask.len(), frame)))
+}
+
+/// FIN, RSV1 to RSV3 and the opcode.
+fn parse_first(first: u8, in_message: bool) -> Result<(bool, Opcode), Error> {
+    // RFC 6455 §5.2: "MUST be 0 unless an extension is negotiated".
+    if first & RSV != 0 {
+        return Err(Error::ReservedBits);
+    }
+    let opcode = Opcode::from_bits(first & OPCODE).ok_or(Error::ReservedOpcode)?;
+    let fin = first & FIN != 0;
+    match opcode {
+        // RFC 6455 §5.4: fragments of one message must not be interleaved with another message.
+        Opcode::Continuation if !in_message => Err(Error::UnexpectedContinuation),
+        Opcode::Text | Opcode::Binary if in_message => Err(Error::UnfinishedMessage),
+        // RFC 6455 §5.5: control frames "MUST NOT be fragmented".
+        Opcode::Close | Opcode::Ping | Opcode::Pong if !fin => Err(Error::FragmentedControl),
+        _ => Ok((fin, opcode)),
+    }
+}
+
+/// MASK, and what the 7-bit length alone shows to be wrong.
+fn check_second(second: u8, opcode: Opcode) -> Result<(), Error> {
+    // RFC 6455 §5.1: "The server MUST close the connection upon receiving a frame that is not masked".
+    if second & MASK == 0 {
+        return Err(Error::NotMasked);
+    }
+    if opcode.is_control() && usize::from(second & LENGTH) > CONTROL_BYTES_MAX {
+        return Err(Error::LongControl);
+    }
+    // RFC 6455 §5.5.1: "the first two bytes of the body MUST be a 2-byte unsigned integer".
+    if opcode == Opcode::Close && second & LENGTH == 1 {
+        return Err(Error::HalfCloseCode);
+    }
+    Ok(())
+}
+
+/// A length in `N` bytes, 2 or 8, of which some may be missing: then `None`, or already an error when
+/// no missing byte could mend it.
+fn parse_length<const N: usize>(rest: &[u8], room: usize) -> Result<Option<usize>, Error> {
+    let known = &rest[..N.min(rest.len())];
+    if known.is_empty() {
+        return Ok(None);
+    }
+    // least <= length <= most, equal when no byte is missing.
+    let missing_bits = 8 * (N - known.len());
+    let least = known.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)) << missing_bits;
+    let most = least | ((1 << missing_bits) - 1);
+    // RFC 6455 §5.2: "the most significant bit MUST be 0", "the minimal number of bytes MUST be used".
+    if least >> 63 != 0 {
+        return Err(Error::LengthTopBit);
+    }
+    if most < if N == 2 { 126 } else { 1 << 16 } {
+        return Err(Error::LengthNotMinimal);
+    }
+    // `room` fits in usize, so what is not above it does too.
+    if least > room as u64 {
+        return Err(Error::MessageTooBig);
+    }
+    Ok((missing_bits == 0).then_some(least as usize))
+}
