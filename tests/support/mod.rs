@@ -2,4 +2,6 @@
 
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+pub mod random;
 pub mod splits;
+pub mod websocket;
