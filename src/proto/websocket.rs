@@ -51,7 +51,7 @@ mod message;
 use std::ops::Range;
 use std::str::from_utf8;
 
-use head::{Frame, parse_head};
+use head::{Frame, parse_head, parse_usual};
 use message::Message;
 
 /// RFC 6455 §5.5: "All control frames MUST have a payload length of 125 bytes or less".
@@ -269,6 +269,13 @@ impl Decoder {
         limits: &Limits,
     ) -> Result<(usize, Option<Event<'a>>), Error> {
         self.free_lent();
+        if self.is_idle()
+            && let Some((opcode, mask, range)) = parse_usual(input, limits)
+        {
+            let payload = &mut input[range.clone()];
+            apply_mask(payload, mask, 0);
+            return Ok((range.end, Some(parse_event(opcode, payload)?)));
+        }
         let mut used = 0;
         // Each round uses at least one byte.
         while used < input.len() {
@@ -348,7 +355,7 @@ impl Decoder {
         let is_complete = piece.len() == left;
         self.reading = Reading::NOTHING;
 
-        // The usual case: nothing of it came before, nothing comes after.
+        // Nothing of it came before, nothing comes after: it stays where it is.
         let is_alone = frame.fin && frame.opcode != Opcode::Continuation;
         if is_complete && is_alone && frame.taken == 0 {
             return Ok(Some(Complete::Input(frame.opcode, begin..end)));

@@ -3,6 +3,8 @@
 //! Its fields are checked in the order of the bytes, each as soon as it is there. So a bad frame gets
 //! the same answer from the whole head as from its beginning, and no byte more is awaited than needed.
 
+use std::ops::Range;
+
 use super::{CONTROL_BYTES_MAX, Error, FIN, LENGTH_IN_2, LENGTH_IN_8, Limits, Opcode};
 
 const RSV: u8 = 0x70;
@@ -18,6 +20,29 @@ pub(super) struct Frame {
     pub(super) mask: [u8; 4],
     pub(super) opcode: Opcode,
     pub(super) fin: bool,
+}
+
+/// What most clients send most of the time: a message in one frame of at most 125 bytes, all there.
+/// Everything else, valid or not, is `None`, and for [`parse_head`] to tell. Only for speed: it halves
+/// the time of a short message. Returns the opcode, the mask, and where the payload is.
+#[inline]
+pub(super) fn parse_usual(
+    bytes: &[u8],
+    limits: &Limits,
+) -> Option<(Opcode, [u8; 4], Range<usize>)> {
+    const TEXT: u8 = FIN | Opcode::Text as u8;
+    const BINARY: u8 = FIN | Opcode::Binary as u8;
+    let &[first, second, a, b, c, d, ref rest @ ..] = bytes else { return None };
+    let opcode = match first {
+        TEXT => Opcode::Text,
+        BINARY => Opcode::Binary,
+        _ => return None,
+    };
+    // Without a mask the difference is above all that a byte with one can give.
+    let len = usize::from(second.wrapping_sub(MASK));
+    let is_usual = len < usize::from(LENGTH_IN_2);
+    let is_allowed = len <= limits.message_bytes_max;
+    (is_usual && is_allowed && len <= rest.len()).then_some((opcode, [a, b, c, d], 6..6 + len))
 }
 
 /// One head at the front of `bytes`: its length and its frame, or `None` when bytes are missing.
