@@ -4,3 +4,5 @@
 mod support;
 
 mod websocket;
+mod http1;
+mod url;

@@ -1,0 +1,567 @@
+//! HTTP/1.1 heads: RFC 9112 (message syntax) and RFC 9110 (what the fields mean).
+//!
+//! ```text
+//! POST /channels/a?event=x HTTP/1.1 CRLF     request line: method SP target SP version
+//! Host: example.com CRLF                     field lines: name ":" OWS value OWS
+//! Content-Length: 5 CRLF
+//! CRLF                                       the empty line: the head ends here
+//! hello                                      the body, as long as `Body` says; not read here
+//! ```
+//!
+//! [`parse_head`] looks at all bytes of the head each time; nothing is kept between two calls. As soon as a
+//! prefix is certainly wrong it says so, and every longer prefix gets that same error: how the network cut
+//! the bytes never shows in the answer. The request line is read here, because its limits and its
+//! version must be judged while it is still arriving; the field lines are split by `httparse`.
+//!
+//! Body length follows RFC 9112 §6.3 with one addition: **whatever two readers could understand in two ways
+//! is refused**, so that a proxy in front of us never disagrees about where the next request begins.
+//! Every [`Error`] is to be answered with its status and then the connection closed.
+//!
+//! Limits: [`Limits`] for bytes, [`HEADERS_MAX`] field lines, [`EMPTY_LINES_MAX`] empty lines in front.
+//! The size of a body is not judged here.
+//!
+//! Line ends: CRLF, or bare LF (RFC 9112 §2.2: MAY) if *every* line of the head ends so. A mixture is what
+//! smuggling looks like (one reader sees one field line, another two), hence refused. Bare CR never passes.
+//!
+//! Stricter than the RFC demands, on purpose: equal repeated `Content-Length` values, empty list members in
+//! `Transfer-Encoding`, and HTTP/1.2 to 1.9 (505, as nobody ever defined them) are refused.
+//! Left out: `CONNECT` (501; we are no proxy), schemes other than http and https, `IPvFuture` hosts,
+//! obsolete line folding (RFC 9112 §5.2 lets a server refuse it), HTTP/0.9.
+//!
+//! ```
+//! use encke::proto::http1::{HeaderSpace, Limits, Method, parse_head};
+//! let input = b"GET /channels/a?last=5 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+//! let limits = Limits { head_bytes_max: 16_384, target_bytes_max: 8_192 };
+//! let mut space = HeaderSpace::new();
+//! let (head, used) = parse_head(input, &mut space, &limits).unwrap().unwrap();
+//! assert_eq!((head.method, head.path, head.query), (Method::Get, &b"/channels/a"[..], &b"last=5"[..]));
+//! assert_eq!(used, input.len());
+//! ```
+
+use std::mem::MaybeUninit;
+use std::net::Ipv6Addr;
+
+mod error;
+mod response;
+
+pub use error::Error;
+pub use response::{reason, write_date, write_header, write_number, write_status};
+
+/// Most field lines of one head; one more is 431.
+pub const HEADERS_MAX: usize = 100;
+/// Most empty lines before a request line (RFC 9112 §2.2 asks for at least one); one more is 400.
+pub const EMPTY_LINES_MAX: usize = 4;
+
+/// How large a head may be, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// From the first byte to the empty line, both included. Above: 431.
+    pub head_bytes_max: usize,
+    /// The request target alone. Above: 414.
+    pub target_bytes_max: usize,
+}
+
+/// The methods that this server has heard of; any other is 501 (RFC 9110 §9.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "RFC 9110 §9.3 and RFC 5789 document them")]
+pub enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Delete,
+    Options,
+    Patch,
+    Trace,
+    Connect,
+}
+
+impl Method {
+    const ALL: [Method; 9] = [
+        Method::Get,
+        Method::Head,
+        Method::Post,
+        Method::Put,
+        Method::Delete,
+        Method::Options,
+        Method::Patch,
+        Method::Trace,
+        Method::Connect,
+    ];
+
+    /// As it stands on the wire. Methods are case-sensitive (RFC 9110 §9.1).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+            Method::Options => "OPTIONS",
+            Method::Patch => "PATCH",
+            Method::Trace => "TRACE",
+            Method::Connect => "CONNECT",
+        }
+    }
+
+    fn from_token(token: &[u8]) -> Option<Method> {
+        Method::ALL.into_iter().find(|method| method.as_str().as_bytes() == token)
+    }
+}
+
+/// The two versions that have this syntax; any other is 505.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Version {
+    Http10,
+    Http11,
+}
+
+/// How the end of the request's body is found (RFC 9112 §6.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Body {
+    /// The next request begins right behind the head.
+    None,
+    /// So many bytes follow. May be 0.
+    Length(u64),
+    /// Chunks follow: see `proto::chunked`.
+    Chunked,
+}
+
+/// Room for the field lines of one head, on the stack (3,200 bytes, not zeroed). New for each parse.
+pub struct HeaderSpace<'a>([MaybeUninit<httparse::Header<'a>>; HEADERS_MAX]);
+
+impl HeaderSpace<'_> {
+    /// Empty room.
+    pub fn new() -> Self {
+        HeaderSpace([const { MaybeUninit::uninit() }; HEADERS_MAX])
+    }
+}
+
+impl Default for HeaderSpace<'_> {
+    fn default() -> Self {
+        HeaderSpace::new()
+    }
+}
+
+/// One complete request head. All bytes are borrowed from the input.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// The method.
+    pub method: Method,
+    /// The version that the client speaks.
+    pub version: Version,
+    /// Still percent-encoded; begins with `/`, or is `*` for OPTIONS.
+    pub path: &'a [u8],
+    /// Still encoded, without the `?`; empty if there is none.
+    pub query: &'a [u8],
+    /// `uri-host [":" port]`, checked: from an absolute target, else from Host (RFC 9112 §3.2.2). None for
+    /// HTTP/1.0 without Host; may be empty if the client sent an empty Host (RFC 9112 §3.2).
+    pub host: Option<&'a [u8]>,
+    /// May a further request follow on this connection (RFC 9112 §9.3)?
+    pub keep_alive: bool,
+    /// How long the body is.
+    pub body: Body,
+    /// The client waits for `100 Continue` before it sends its body, which is not empty.
+    pub expects_continue: bool,
+    headers: &'a [httparse::Header<'a>],
+    size: usize,
+}
+
+impl<'a> Head<'a> {
+    /// The first field line of that name (any case), without white space around the value.
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        self.headers_named(name).next()
+    }
+
+    /// All field lines of that name (any case), in order.
+    pub fn headers_named<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        headers_named(self.headers, name)
+    }
+
+    /// The members of a comma-separated field over all its lines, without empty ones (RFC 9110 §5.6.1).
+    /// For fields whose members hold no quoted strings.
+    pub fn list<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        list(self.headers, name)
+    }
+
+    /// Is `token` (any case) a member of that comma-separated field?
+    pub fn has_token(&self, name: &str, token: &str) -> bool {
+        self.list(name).any(|member| member.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// Bytes of the head, from the input's first to the end of the empty line.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+}
+
+/// Reads one request head from the front of `input`: it and the bytes used, or `None` if more are needed.
+///
+/// `None` never lasts: an input of `head_bytes_max` bytes gives a head or an error.
+pub fn parse_head<'a>(
+    input: &'a [u8],
+    space: &'a mut HeaderSpace<'a>,
+    limits: &Limits,
+) -> Result<Option<(Head<'a>, usize)>, Error> {
+    // Errors are found in the order of the bytes, within what a head may use at all.
+    let within = &input[..input.len().min(limits.head_bytes_max)];
+    let parsed = parse_within(within, space, limits)?;
+    if parsed.is_none() && input.len() >= limits.head_bytes_max {
+        return Err(Error::HeadTooLarge);
+    }
+    Ok(parsed)
+}
+
+fn parse_within<'a>(
+    input: &'a [u8],
+    space: &'a mut HeaderSpace<'a>,
+    limits: &Limits,
+) -> Result<Option<(Head<'a>, usize)>, Error> {
+    let Some(start) = skip_empty_lines(input)? else { return Ok(None) };
+    let Some(line) = parse_request_line(&input[start..], limits)? else { return Ok(None) };
+    let (length, is_mixed) = alike_lines(&input[start..], line.has_crlf);
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(&input[start..start + length], &mut space.0) {
+        Ok(httparse::Status::Complete(head_bytes)) => {
+            let used = start + head_bytes;
+            let head = understand(&line, request.headers, used)?;
+            Ok(Some((head, used)))
+        }
+        Ok(httparse::Status::Partial) if is_mixed => Err(Error::BadLineEnd),
+        Ok(httparse::Status::Partial) => Ok(None),
+        Err(error) => Err(match error {
+            httparse::Error::TooManyHeaders => Error::TooManyHeaders,
+            httparse::Error::HeaderName => Error::BadHeaderName,
+            httparse::Error::HeaderValue => Error::BadHeaderValue,
+            httparse::Error::NewLine => Error::BadLineEnd,
+            // The request line has passed already; these are for completeness.
+            httparse::Error::Token | httparse::Error::Version | httparse::Error::Status => {
+                Error::BadRequestLine
+            }
+        }),
+    }
+}
+
+/// RFC 9112 §2.2: empty lines before a request line are ignored. Returns where that line begins.
+fn skip_empty_lines(input: &[u8]) -> Result<Option<usize>, Error> {
+    let mut at = 0;
+    for _ in 0..=EMPTY_LINES_MAX {
+        match input[at..] {
+            [] | [b'\r'] => return Ok(None),
+            [b'\r', b'\n', ..] => at += 2,
+            [b'\n', ..] => at += 1,
+            [b'\r', ..] => return Err(Error::BadLineEnd),
+            _ => return Ok(Some(at)),
+        }
+    }
+    Err(Error::BadLineEnd)
+}
+
+struct RequestLine<'a> {
+    method: Method,
+    target: Target<'a>,
+    version: Version,
+    has_crlf: bool,
+}
+
+/// RFC 9112 §3: `method SP request-target SP HTTP-version`, single spaces.
+fn parse_request_line<'a>(
+    input: &'a [u8],
+    limits: &Limits,
+) -> Result<Option<RequestLine<'a>>, Error> {
+    let Some(method_end) = find_method_end(input)? else { return Ok(None) };
+    let rest = &input[method_end + 1..];
+    let Some(target_end) = find_target_end(rest, limits.target_bytes_max)? else { return Ok(None) };
+    let (target, rest) = (&rest[..target_end], &rest[target_end + 1..]);
+    let Some(version) = parse_version(rest)? else { return Ok(None) };
+    let has_crlf = match rest[VERSION_BYTES..] {
+        [] | [b'\r'] => return Ok(None),
+        [b'\r', b'\n', ..] => true,
+        [b'\n', ..] => false,
+        [b'\r', ..] => return Err(Error::BadLineEnd),
+        _ => return Err(Error::BadRequestLine),
+    };
+    // Only now, so that the preface of HTTP/2 (`PRI * HTTP/2.0`) is a matter of version, not of method.
+    let method = Method::from_token(&input[..method_end]).ok_or(Error::UnknownMethod)?;
+    let target = parse_target(method, target)?;
+    Ok(Some(RequestLine { method, target, version, has_crlf }))
+}
+
+fn find_method_end(input: &[u8]) -> Result<Option<usize>, Error> {
+    match input.iter().position(|&byte| !is_token_byte(byte)) {
+        None => Ok(None),
+        Some(at) if at > 0 && input[at] == b' ' => Ok(Some(at)),
+        Some(_) => Err(Error::BadRequestLine),
+    }
+}
+
+/// Visible ASCII without `#` (RFC 3986 §3.5: a fragment never goes over the wire). A little more than
+/// RFC 3986 allows, as browsers send `|`, `"` or `^` unescaped.
+fn find_target_end(input: &[u8], bytes_max: usize) -> Result<Option<usize>, Error> {
+    for (at, &byte) in input.iter().enumerate() {
+        match byte {
+            b' ' if at > 0 => return Ok(Some(at)),
+            b'!'..=b'~' if byte != b'#' => {}
+            _ => return Err(Error::BadTarget),
+        }
+        if at >= bytes_max {
+            return Err(Error::TargetTooLong);
+        }
+    }
+    Ok(None)
+}
+
+const VERSION_BYTES: usize = "HTTP/1.1".len();
+
+/// RFC 9112 §2.3, byte by byte: the answer to a foreign version does not wait for the end of the line.
+fn parse_version(input: &[u8]) -> Result<Option<Version>, Error> {
+    for (at, &byte) in input.iter().take(VERSION_BYTES).enumerate() {
+        match (at, byte) {
+            (5, b'1') | (7, b'0' | b'1') => {}
+            (5 | 7, b'0'..=b'9') => return Err(Error::UnsupportedVersion),
+            (0..=4 | 6, _) if byte == b"HTTP/1.1"[at] => {}
+            _ => return Err(Error::BadRequestLine),
+        }
+    }
+    Ok(match input.get(VERSION_BYTES - 1) {
+        None => None,
+        Some(b'0') => Some(Version::Http10),
+        Some(_) => Some(Version::Http11),
+    })
+}
+
+/// How far the lines end as the first one does: (bytes, whether a line of the other kind stopped it).
+/// Stops behind the empty line that ends the head, so a body is not looked at.
+fn alike_lines(input: &[u8], has_crlf: bool) -> (usize, bool) {
+    let mut line_start = 0;
+    for (at, _) in input.iter().enumerate().filter(|&(_, &byte)| byte == b'\n') {
+        let text = &input[line_start..at];
+        if text.ends_with(b"\r") != has_crlf {
+            return (at, true);
+        }
+        if text.len() == usize::from(has_crlf) {
+            return (at + 1, false);
+        }
+        line_start = at + 1;
+    }
+    (input.len(), false)
+}
+
+struct Target<'a> {
+    path: &'a [u8],
+    query: &'a [u8],
+    authority: Option<&'a [u8]>,
+}
+
+/// The four forms of RFC 9112 §3.2.
+fn parse_target(method: Method, target: &[u8]) -> Result<Target<'_>, Error> {
+    if method == Method::Connect {
+        // Authority-form, and only here; the port is not optional (RFC 9110 §9.3.6).
+        let has_port = target.last().is_some_and(u8::is_ascii_digit) && target.contains(&b':');
+        let is_authority = has_port && is_authority(target);
+        return Err(if is_authority { Error::Connect } else { Error::BadTarget });
+    }
+    if target == b"*" && method == Method::Options {
+        return Ok(Target { path: target, query: b"", authority: None });
+    }
+    if target.starts_with(b"/") {
+        let (path, query) = split_query(target);
+        return Ok(Target { path, query, authority: None });
+    }
+    let rest = strip_scheme(target).ok_or(Error::BadTarget)?;
+    let end = rest.iter().position(|&byte| byte == b'/' || byte == b'?').unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    // RFC 9110 §4.2.1: an http URI with an empty host is invalid. §4.2.4: so is user information.
+    if authority.is_empty() || !is_authority(authority) {
+        return Err(Error::BadTarget);
+    }
+    let (path, query) = match split_query(rest) {
+        // RFC 9112 §3.2.4: OPTIONS of a URI with neither path nor query speaks of the whole server.
+        ([], _) if rest.is_empty() && method == Method::Options => (&b"*"[..], &b""[..]),
+        ([], query) => (&b"/"[..], query),
+        parts => parts,
+    };
+    Ok(Target { path, query, authority: Some(authority) })
+}
+
+fn split_query(target: &[u8]) -> (&[u8], &[u8]) {
+    match target.iter().position(|&byte| byte == b'?') {
+        Some(at) => (&target[..at], &target[at + 1..]),
+        None => (target, b""),
+    }
+}
+
+fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
+    [&b"http://"[..], b"https://"].into_iter().find_map(|scheme| {
+        let (start, rest) = target.split_at_checked(scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some(rest)
+    })
+}
+
+/// `uri-host [":" port]` of RFC 9110 §4.2, with a host that is not empty.
+fn is_authority(text: &[u8]) -> bool {
+    let (is_host, port) = if let Some(rest) = text.strip_prefix(b"[") {
+        let Some(end) = rest.iter().position(|&byte| byte == b']') else { return false };
+        (is_ipv6(&rest[..end]), &rest[end + 1..])
+    } else {
+        let end = text.iter().position(|&byte| byte == b':').unwrap_or(text.len());
+        (end > 0 && is_reg_name(&text[..end]), &text[end..])
+    };
+    // RFC 3986 §3.2.3: the port may be empty behind its colon.
+    is_host && (port.is_empty() || port[0] == b':' && port[1..].iter().all(u8::is_ascii_digit))
+}
+
+fn is_ipv6(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
+}
+
+/// RFC 3986 §3.2.2 `reg-name`, which dotted IPv4 addresses are, too.
+fn is_reg_name(mut text: &[u8]) -> bool {
+    loop {
+        text = match text {
+            [] => return true,
+            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                rest
+            }
+            [byte, rest @ ..]
+                if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte) =>
+            {
+                rest
+            }
+            _ => return false,
+        }
+    }
+}
+
+fn understand<'a>(
+    line: &RequestLine<'a>,
+    headers: &'a [httparse::Header<'a>],
+    size: usize,
+) -> Result<Head<'a>, Error> {
+    let &RequestLine { method, ref target, version, .. } = line;
+    let host = host_of(headers, version)?;
+    let body = body_of(headers, version)?;
+    let wants_continue = wants_continue(headers)?;
+    Ok(Head {
+        method,
+        version,
+        path: target.path,
+        query: target.query,
+        host: target.authority.or(host),
+        keep_alive: keep_alive_of(headers, version),
+        body,
+        // RFC 9110 §10.1.1: a server ignores the expectation in HTTP/1.0, and without content.
+        expects_continue: wants_continue
+            && version == Version::Http11
+            && !matches!(body, Body::None | Body::Length(0)),
+        headers,
+        size,
+    })
+}
+
+/// RFC 9112 §3.2: HTTP/1.1 without Host, any request with two, or with a malformed one, is 400.
+fn host_of<'a>(
+    headers: &'a [httparse::Header<'a>],
+    version: Version,
+) -> Result<Option<&'a [u8]>, Error> {
+    let mut hosts = headers_named(headers, "Host");
+    match (hosts.next(), hosts.next()) {
+        (None, _) if version == Version::Http10 => Ok(None),
+        (None, _) => Err(Error::MissingHost),
+        (Some(_), Some(_)) => Err(Error::SecondHost),
+        (Some(host), None) if host.is_empty() || is_authority(host) => Ok(Some(host)),
+        (Some(_), None) => Err(Error::BadHost),
+    }
+}
+
+/// RFC 9112 §6.3, refusing where it leaves a choice.
+fn body_of(headers: &[httparse::Header<'_>], version: Version) -> Result<Body, Error> {
+    let mut lengths = headers_named(headers, "Content-Length");
+    let has_encoding = headers_named(headers, "Transfer-Encoding").next().is_some();
+    match (lengths.next(), lengths.next()) {
+        // §6.1: faulty framing, whatever else the head says.
+        _ if has_encoding && version == Version::Http10 => Err(Error::EncodingOnHttp10),
+        // §6.1, §11.2: the classical smuggling request.
+        (Some(_), _) if has_encoding => Err(Error::LengthAndEncoding),
+        (None, _) if has_encoding => check_encodings(headers).map(|()| Body::Chunked),
+        (None, _) => Ok(Body::None),
+        (Some(_), Some(_)) => Err(Error::SecondContentLength),
+        (Some(length), None) => parse_length(length).map(Body::Length),
+    }
+}
+
+/// RFC 9110 §8.6: `1*DIGIT`; no sign, no list, no overflow.
+fn parse_length(text: &[u8]) -> Result<u64, Error> {
+    if text.is_empty() {
+        return Err(Error::BadContentLength);
+    }
+    text.iter().try_fold(0u64, |length, &byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+        digit
+            .and_then(|digit| length.checked_mul(10)?.checked_add(digit))
+            .ok_or(Error::BadContentLength)
+    })
+}
+
+/// RFC 9112 §6.1: `chunked` at most once, last, without parameters; we know no other coding.
+///
+/// §6.3 asks for 400 where chunked is not the last coding, §6.1 for 501 where a coding is unknown. Where
+/// both hold (`gzip` alone) practice is 501, which names the cause; the connection closes either way.
+fn check_encodings(headers: &[httparse::Header<'_>]) -> Result<(), Error> {
+    let (mut seen_chunked, mut seen_other) = (false, false);
+    let lines = headers_named(headers, "Transfer-Encoding");
+    for member in lines.flat_map(|line| line.split(|&byte| byte == b',')) {
+        let mut parts = member.splitn(2, |&byte| byte == b';');
+        let name = parts.next().unwrap_or_default().trim_ascii();
+        let is_chunked = name.eq_ignore_ascii_case(b"chunked");
+        let is_token = !name.is_empty() && name.iter().copied().all(is_token_byte);
+        if !is_token || seen_chunked || (is_chunked && parts.next().is_some()) {
+            return Err(Error::BadTransferEncoding);
+        }
+        seen_chunked |= is_chunked;
+        seen_other |= !is_chunked;
+    }
+    if seen_other { Err(Error::UnknownTransferEncoding) } else { Ok(()) }
+}
+
+/// RFC 9112 §9.3; `close` is obeyed wherever it stands.
+fn keep_alive_of(headers: &[httparse::Header<'_>], version: Version) -> bool {
+    let says = |word: &[u8]| list(headers, "Connection").any(|it| it.eq_ignore_ascii_case(word));
+    !says(b"close") && (version == Version::Http11 || says(b"keep-alive"))
+}
+
+/// RFC 9110 §10.1.1: the only expectation ever defined is `100-continue`.
+fn wants_continue(headers: &[httparse::Header<'_>]) -> Result<bool, Error> {
+    let mut wants = false;
+    for expectation in list(headers, "Expect") {
+        if !expectation.eq_ignore_ascii_case(b"100-continue") {
+            return Err(Error::UnknownExpectation);
+        }
+        wants = true;
+    }
+    Ok(wants)
+}
+
+fn headers_named<'a, 'n>(
+    headers: &'a [httparse::Header<'a>],
+    name: &'n str,
+) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+    let named = headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
+    named.map(|header| header.value)
+}
+
+fn list<'a, 'n>(
+    headers: &'a [httparse::Header<'a>],
+    name: &'n str,
+) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+    headers_named(headers, name)
+        .flat_map(|line| line.split(|&byte| byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|member| !member.is_empty())
+}
+
+/// RFC 9110 §5.6.2 `tchar`.
+pub(super) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}

@@ -1,0 +1,100 @@
+//! Percent-encoding and query strings: RFC 3986 §2.1 and the form encoding of the WHATWG URL standard.
+//!
+//! ```text
+//! /channels/a%2Fb ? event=chat+line & last=5 & flag
+//!            │             │    │       │        └ no "=": name "flag", value empty
+//!            "/"           name │       next pair
+//!                               "+" is a space in a query, and a plus sign in a path
+//! ```
+//!
+//! Limits: none of its own; the result is never longer than the input, which the request head bounds.
+//! Nothing is allocated for text without escapes.
+//! Left out: encoding (the server never makes a URL out of foreign text), and any view on which bytes are
+//! wise: an escaped NUL or newline is decoded like any other and judged by whoever uses the text.
+//!
+//! ```
+//! use encke::proto::url;
+//! assert_eq!(&*url::percent_decode(b"a%2fb+c").unwrap(), b"a/b+c");
+//! let (name, value) = url::query_pairs(b"event=chat+line").next().unwrap().unwrap();
+//! assert_eq!((&*name, &*value), (&b"event"[..], &b"chat line"[..]));
+//! ```
+
+use std::borrow::Cow;
+
+/// Why a piece of a URL was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Error {
+    /// A `%` that two hexadecimal digits do not follow (RFC 3986 §2.1).
+    BadEscape,
+}
+
+impl Error {
+    /// The HTTP status that answers it.
+    pub fn status(self) -> u16 {
+        400
+    }
+
+    /// One line for the body of that answer.
+    pub fn explain(self) -> &'static str {
+        "a % in the URL must be followed by two hexadecimal digits"
+    }
+}
+
+/// Undoes percent-encoding, once. `+` stays as it is: only query strings give it another meaning.
+pub fn percent_decode(text: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
+    decode(text, false)
+}
+
+/// Name and value of one pair, decoded.
+pub type Pair<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
+/// The pairs of a query string (without its `?`), in order, decoded.
+///
+/// Empty stretches between two `&` are skipped; a pair without `=` has an empty value; further `=` belong
+/// to the value. An error says that this pair is unusable; the next call goes on behind it.
+pub fn query_pairs(query: &[u8]) -> impl Iterator<Item = Result<Pair<'_>, Error>> {
+    query.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let equals = pair.iter().position(|&byte| byte == b'=');
+        let (name, value) = match equals {
+            Some(at) => (&pair[..at], &pair[at + 1..]),
+            None => (pair, &pair[pair.len()..]),
+        };
+        Ok((decode(name, true)?, decode(value, true)?))
+    })
+}
+
+fn decode(text: &[u8], plus_is_space: bool) -> Result<Cow<'_, [u8]>, Error> {
+    let is_special = |byte: u8| byte == b'%' || (plus_is_space && byte == b'+');
+    let Some(first) = text.iter().position(|&byte| is_special(byte)) else {
+        return Ok(Cow::Borrowed(text));
+    };
+    let mut decoded = Vec::with_capacity(text.len());
+    decoded.extend_from_slice(&text[..first]);
+    let mut rest = &text[first..];
+    loop {
+        rest = match *rest {
+            [] => return Ok(Cow::Owned(decoded)),
+            [b'%', high, low, ref tail @ ..] => {
+                let high = hex_value(high).ok_or(Error::BadEscape)?;
+                let low = hex_value(low).ok_or(Error::BadEscape)?;
+                decoded.push(high << 4 | low);
+                tail
+            }
+            [b'%', ..] => return Err(Error::BadEscape),
+            [byte, ref tail @ ..] => {
+                decoded.push(if is_special(byte) { b' ' } else { byte });
+                tail
+            }
+        }
+    }
+}
+
+/// The value of one hexadecimal digit, of either case.
+pub(super) fn hex_value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
