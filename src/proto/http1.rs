@@ -8,25 +8,28 @@
 //! hello                                      the body, as long as `Body` says; not read here
 //! ```
 //!
-//! [`parse_head`] looks at all bytes of the head each time; nothing is kept between two calls. As soon as a
-//! prefix is certainly wrong it says so, and every longer prefix gets that same error: how the network cut
-//! the bytes never shows in the answer. The request line is read here, because its limits and its
-//! version must be judged while it is still arriving; the field lines are split by `httparse`.
+//! [`parse_head`] looks at all bytes of the head each time; nothing is kept between two calls. As
+//! soon as a prefix is certainly wrong it says so, and every longer prefix gets that same error:
+//! how the network cut the bytes never shows in the answer. The request line is read here, because
+//! its limits and its version must be judged while it is still arriving; the field lines are split
+//! by `httparse`.
 //!
-//! Body length follows RFC 9112 §6.3 with one addition: **whatever two readers could understand in two ways
-//! is refused**, so that a proxy in front of us never disagrees about where the next request begins.
-//! Every [`Error`] is to be answered with its status and then the connection closed.
+//! Body length follows RFC 9112 §6.3 with one addition: **whatever two readers could understand in
+//! two ways is refused**, so that a proxy in front of us never disagrees about where the next
+//! request begins. Every [`Error`] is to be answered with its status, then the connection closed.
 //!
-//! Limits: [`Limits`] for bytes, [`HEADERS_MAX`] field lines, [`EMPTY_LINES_MAX`] empty lines in front.
-//! The size of a body is not judged here.
+//! Limits: [`Limits`] for bytes, [`HEADERS_MAX`] field lines, [`EMPTY_LINES_MAX`] empty lines in
+//! front. The size of a body is not judged here.
 //!
-//! Line ends: CRLF, or bare LF (RFC 9112 §2.2: MAY) if *every* line of the head ends so. A mixture is what
-//! smuggling looks like (one reader sees one field line, another two), hence refused. Bare CR never passes.
+//! Line ends: CRLF, or bare LF (RFC 9112 §2.2: MAY) if *every* line of the head ends so. A mixture
+//! is what smuggling looks like (one reader sees one field line, another two), hence refused. Bare
+//! CR never passes.
 //!
-//! Stricter than the RFC demands, on purpose: equal repeated `Content-Length` values, empty list members in
-//! `Transfer-Encoding`, and HTTP/1.2 to 1.9 (505, as nobody ever defined them) are refused.
-//! Left out: `CONNECT` (501; we are no proxy), schemes other than http and https, `IPvFuture` hosts,
-//! obsolete line folding (RFC 9112 §5.2 lets a server refuse it), HTTP/0.9.
+//! Stricter than the RFC demands, on purpose: equal repeated `Content-Length` values, empty list
+//! members in `Transfer-Encoding`, and HTTP/1.2 to 1.9 (505, as nobody ever defined them) are
+//! refused.
+//! Left out: `CONNECT` (501; we are no proxy), schemes other than http and https, `IPvFuture`
+//! hosts, obsolete line folding (RFC 9112 §5.2 lets a server refuse it), HTTP/0.9.
 //!
 //! ```
 //! use encke::proto::http1::{HeaderSpace, Limits, Method, parse_head};
@@ -34,18 +37,20 @@
 //! let limits = Limits { head_bytes_max: 16_384, target_bytes_max: 8_192 };
 //! let mut space = HeaderSpace::new();
 //! let (head, used) = parse_head(input, &mut space, &limits).unwrap().unwrap();
-//! assert_eq!((head.method, head.path, head.query), (Method::Get, &b"/channels/a"[..], &b"last=5"[..]));
+//! assert_eq!((head.method, head.path), (Method::Get, &b"/channels/a"[..]));
+//! assert_eq!((head.query, head.keep_alive), (&b"last=5"[..], true));
 //! assert_eq!(used, input.len());
 //! ```
 
 use std::mem::MaybeUninit;
-use std::net::Ipv6Addr;
 
 mod error;
 mod response;
+mod target;
 
 pub use error::Error;
 pub use response::{reason, write_date, write_header, write_number, write_status};
+use target::{Target, is_authority, parse_target};
 
 /// Most field lines of one head; one more is 431.
 pub const HEADERS_MAX: usize = 100;
@@ -128,7 +133,8 @@ pub enum Body {
     Chunked,
 }
 
-/// Room for the field lines of one head, on the stack (3,200 bytes, not zeroed). New for each parse.
+/// Room for the field lines of one head, on the stack (3,200 bytes, not zeroed). New for each
+/// parse.
 pub struct HeaderSpace<'a>([MaybeUninit<httparse::Header<'a>>; HEADERS_MAX]);
 
 impl HeaderSpace<'_> {
@@ -155,8 +161,9 @@ pub struct Head<'a> {
     pub path: &'a [u8],
     /// Still encoded, without the `?`; empty if there is none.
     pub query: &'a [u8],
-    /// `uri-host [":" port]`, checked: from an absolute target, else from Host (RFC 9112 §3.2.2). None for
-    /// HTTP/1.0 without Host; may be empty if the client sent an empty Host (RFC 9112 §3.2).
+    /// `uri-host [":" port]`, checked: from an absolute target, else from Host (RFC 9112 §3.2.2).
+    /// None for HTTP/1.0 without Host; may be empty if the client sent an empty Host (RFC 9112
+    /// §3.2).
     pub host: Option<&'a [u8]>,
     /// May a further request follow on this connection (RFC 9112 §9.3)?
     pub keep_alive: bool,
@@ -179,8 +186,8 @@ impl<'a> Head<'a> {
         headers_named(self.headers, name)
     }
 
-    /// The members of a comma-separated field over all its lines, without empty ones (RFC 9110 §5.6.1).
-    /// For fields whose members hold no quoted strings.
+    /// The members of a comma-separated field over all its lines, without empty ones (RFC 9110
+    /// §5.6.1). For fields whose members hold no quoted strings.
     pub fn list<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         list(self.headers, name)
     }
@@ -196,7 +203,8 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Reads one request head from the front of `input`: it and the bytes used, or `None` if more are needed.
+/// Reads one request head from the front of `input`: it and the bytes used, or `None` if more are
+/// needed.
 ///
 /// `None` never lasts: an input of `head_bytes_max` bytes gives a head or an error.
 pub fn parse_head<'a>(
@@ -282,7 +290,8 @@ fn parse_request_line<'a>(
         [b'\r', ..] => return Err(Error::BadLineEnd),
         _ => return Err(Error::BadRequestLine),
     };
-    // Only now, so that the preface of HTTP/2 (`PRI * HTTP/2.0`) is a matter of version, not of method.
+    // Only now, so that the preface of HTTP/2 (`PRI * HTTP/2.0`) is a matter of version, not of
+    // method.
     let method = Method::from_token(&input[..method_end]).ok_or(Error::UnknownMethod)?;
     let target = parse_target(method, target)?;
     Ok(Some(RequestLine { method, target, version, has_crlf }))
@@ -296,8 +305,8 @@ fn find_method_end(input: &[u8]) -> Result<Option<usize>, Error> {
     }
 }
 
-/// Visible ASCII without `#` (RFC 3986 §3.5: a fragment never goes over the wire). A little more than
-/// RFC 3986 allows, as browsers send `|`, `"` or `^` unescaped.
+/// Visible ASCII without `#` (RFC 3986 §3.5: a fragment never goes over the wire). A little more
+/// than RFC 3986 allows, as browsers send `|`, `"` or `^` unescaped.
 fn find_target_end(input: &[u8], bytes_max: usize) -> Result<Option<usize>, Error> {
     for (at, &byte) in input.iter().enumerate() {
         match byte {
@@ -314,7 +323,8 @@ fn find_target_end(input: &[u8], bytes_max: usize) -> Result<Option<usize>, Erro
 
 const VERSION_BYTES: usize = "HTTP/1.1".len();
 
-/// RFC 9112 §2.3, byte by byte: the answer to a foreign version does not wait for the end of the line.
+/// RFC 9112 §2.3, byte by byte: the answer to a foreign version does not wait for the end of the
+/// line.
 fn parse_version(input: &[u8]) -> Result<Option<Version>, Error> {
     for (at, &byte) in input.iter().take(VERSION_BYTES).enumerate() {
         match (at, byte) {
@@ -331,8 +341,8 @@ fn parse_version(input: &[u8]) -> Result<Option<Version>, Error> {
     })
 }
 
-/// How far the lines end as the first one does: (bytes, whether a line of the other kind stopped it).
-/// Stops behind the empty line that ends the head, so a body is not looked at.
+/// How far the lines end as the first one does: (bytes, whether a line of the other kind stopped
+/// it). Stops behind the empty line that ends the head, so a body is not looked at.
 fn alike_lines(input: &[u8], has_crlf: bool) -> (usize, bool) {
     let mut line_start = 0;
     for (at, _) in input.iter().enumerate().filter(|&(_, &byte)| byte == b'\n') {
@@ -346,92 +356,6 @@ fn alike_lines(input: &[u8], has_crlf: bool) -> (usize, bool) {
         line_start = at + 1;
     }
     (input.len(), false)
-}
-
-struct Target<'a> {
-    path: &'a [u8],
-    query: &'a [u8],
-    authority: Option<&'a [u8]>,
-}
-
-/// The four forms of RFC 9112 §3.2.
-fn parse_target(method: Method, target: &[u8]) -> Result<Target<'_>, Error> {
-    if method == Method::Connect {
-        // Authority-form, and only here; the port is not optional (RFC 9110 §9.3.6).
-        let has_port = target.last().is_some_and(u8::is_ascii_digit) && target.contains(&b':');
-        let is_authority = has_port && is_authority(target);
-        return Err(if is_authority { Error::Connect } else { Error::BadTarget });
-    }
-    if target == b"*" && method == Method::Options {
-        return Ok(Target { path: target, query: b"", authority: None });
-    }
-    if target.starts_with(b"/") {
-        let (path, query) = split_query(target);
-        return Ok(Target { path, query, authority: None });
-    }
-    let rest = strip_scheme(target).ok_or(Error::BadTarget)?;
-    let end = rest.iter().position(|&byte| byte == b'/' || byte == b'?').unwrap_or(rest.len());
-    let (authority, rest) = rest.split_at(end);
-    // RFC 9110 §4.2.1: an http URI with an empty host is invalid. §4.2.4: so is user information.
-    if authority.is_empty() || !is_authority(authority) {
-        return Err(Error::BadTarget);
-    }
-    let (path, query) = match split_query(rest) {
-        // RFC 9112 §3.2.4: OPTIONS of a URI with neither path nor query speaks of the whole server.
-        ([], _) if rest.is_empty() && method == Method::Options => (&b"*"[..], &b""[..]),
-        ([], query) => (&b"/"[..], query),
-        parts => parts,
-    };
-    Ok(Target { path, query, authority: Some(authority) })
-}
-
-fn split_query(target: &[u8]) -> (&[u8], &[u8]) {
-    match target.iter().position(|&byte| byte == b'?') {
-        Some(at) => (&target[..at], &target[at + 1..]),
-        None => (target, b""),
-    }
-}
-
-fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
-    [&b"http://"[..], b"https://"].into_iter().find_map(|scheme| {
-        let (start, rest) = target.split_at_checked(scheme.len())?;
-        start.eq_ignore_ascii_case(scheme).then_some(rest)
-    })
-}
-
-/// `uri-host [":" port]` of RFC 9110 §4.2, with a host that is not empty.
-fn is_authority(text: &[u8]) -> bool {
-    let (is_host, port) = if let Some(rest) = text.strip_prefix(b"[") {
-        let Some(end) = rest.iter().position(|&byte| byte == b']') else { return false };
-        (is_ipv6(&rest[..end]), &rest[end + 1..])
-    } else {
-        let end = text.iter().position(|&byte| byte == b':').unwrap_or(text.len());
-        (end > 0 && is_reg_name(&text[..end]), &text[end..])
-    };
-    // RFC 3986 §3.2.3: the port may be empty behind its colon.
-    is_host && (port.is_empty() || port[0] == b':' && port[1..].iter().all(u8::is_ascii_digit))
-}
-
-fn is_ipv6(text: &[u8]) -> bool {
-    std::str::from_utf8(text).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
-}
-
-/// RFC 3986 §3.2.2 `reg-name`, which dotted IPv4 addresses are, too.
-fn is_reg_name(mut text: &[u8]) -> bool {
-    loop {
-        text = match text {
-            [] => return true,
-            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                rest
-            }
-            [byte, rest @ ..]
-                if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte) =>
-            {
-                rest
-            }
-            _ => return false,
-        }
-    }
 }
 
 fn understand<'a>(
@@ -506,8 +430,9 @@ fn parse_length(text: &[u8]) -> Result<u64, Error> {
 
 /// RFC 9112 §6.1: `chunked` at most once, last, without parameters; we know no other coding.
 ///
-/// §6.3 asks for 400 where chunked is not the last coding, §6.1 for 501 where a coding is unknown. Where
-/// both hold (`gzip` alone) practice is 501, which names the cause; the connection closes either way.
+/// §6.3 asks for 400 where chunked is not the last coding, §6.1 for 501 where a coding is unknown.
+/// Where both hold (`gzip` alone) practice is 501, which names the cause; the connection closes
+/// either way.
 fn check_encodings(headers: &[httparse::Header<'_>]) -> Result<(), Error> {
     let (mut seen_chunked, mut seen_other) = (false, false);
     let lines = headers_named(headers, "Transfer-Encoding");

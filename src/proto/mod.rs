@@ -1,4 +1,5 @@
-//! Protocols: bytes to values and back, and nothing else. No socket, clock, logger or decision here.
+//! Protocols: bytes to values and back, and nothing else. No socket, clock, logger or decision
+//! here.
 
 pub mod websocket;
 pub mod http1;

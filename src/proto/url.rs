@@ -1,4 +1,5 @@
-//! Percent-encoding and query strings: RFC 3986 §2.1 and the form encoding of the WHATWG URL standard.
+//! Percent-encoding and query strings: RFC 3986 §2.1 and the form encoding of the WHATWG URL
+//! standard.
 //!
 //! ```text
 //! /channels/a%2Fb ? event=chat+line & last=5 & flag
@@ -7,10 +8,12 @@
 //!                               "+" is a space in a query, and a plus sign in a path
 //! ```
 //!
-//! Limits: none of its own; the result is never longer than the input, which the request head bounds.
+//! Limits: none of its own; the result is never longer than the input, which the request head
+//! bounds.
 //! Nothing is allocated for text without escapes.
-//! Left out: encoding (the server never makes a URL out of foreign text), and any view on which bytes are
-//! wise: an escaped NUL or newline is decoded like any other and judged by whoever uses the text.
+//! Left out: encoding (the server never makes a URL out of foreign text), and any view on which
+//! bytes are wise: an escaped NUL or newline is decoded like any other and judged by whoever uses
+//! the text.
 //!
 //! ```
 //! use encke::proto::url;
@@ -50,8 +53,8 @@ pub type Pair<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 
 /// The pairs of a query string (without its `?`), in order, decoded.
 ///
-/// Empty stretches between two `&` are skipped; a pair without `=` has an empty value; further `=` belong
-/// to the value. An error says that this pair is unusable; the next call goes on behind it.
+/// Empty stretches between two `&` are skipped; a pair without `=` has an empty value; further `=`
+/// belong to the value. An error says that this pair is unusable; the next call goes on behind it.
 pub fn query_pairs(query: &[u8]) -> impl Iterator<Item = Result<Pair<'_>, Error>> {
     query.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
         let equals = pair.iter().position(|&byte| byte == b'=');

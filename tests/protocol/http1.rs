@@ -190,7 +190,9 @@ fn target_forms() {
     rows! {
         "absolute-form, the RFC's", "RFC 9112 §3.2.2",
             "GET http://www.example.org/pub/WWW/TheProject.html HTTP/1.1\r\nHost: a\r\n\r\n"
-            => Ok(Wanted { path: "/pub/WWW/TheProject.html", host: Some("www.example.org"), ..GET });
+            => Ok(Wanted {
+                path: "/pub/WWW/TheProject.html", host: Some("www.example.org"), ..GET
+            });
         "absolute-form, other cases", "RFC 3986 §3.1",
             "GET HTTPS://b:8/?x=/ HTTP/1.1\r\nHost: a\r\n\r\n"
             => Ok(Wanted { query: "x=/", host: Some("b:8"), ..GET });
@@ -534,7 +536,8 @@ fn every_error_closes_with_a_status_that_has_a_reason() {
     }
 }
 
-/// Heads that differ from good ones in a few bytes: never a panic, and the same answer however they arrive.
+/// Heads that differ from good ones in a few bytes: never a panic, and the same answer however they
+/// arrive.
 #[test]
 fn mutated_heads_answer_alike_in_every_split() {
     let seeds = [

@@ -1,4 +1,5 @@
-//! What can be wrong with a request head, and how each case is answered. The connection closes after any.
+//! What can be wrong with a request head, and how each case is answered. The connection closes
+//! after any.
 
 /// Why a request head was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,7 +20,8 @@ pub enum Error {
     UnknownMethod,
     /// CONNECT: known, but for proxies (RFC 9110 §9.3.6).
     Connect,
-    /// A field name that is no token: white space before the colon, obsolete folding, no colon (RFC 9112 §5).
+    /// A field name that is no token: white space before the colon, obsolete folding, no colon (RFC
+    /// 9112 §5).
     BadHeaderName,
     /// A control character in a field value: NUL, bare CR (RFC 9110 §5.5).
     BadHeaderValue,

@@ -1,4 +1,5 @@
-//! Writing the head of a response, piece by piece: RFC 9112 §4 and §5, dates as RFC 9110 §5.6.7 prefers.
+//! Writing the head of a response, piece by piece: RFC 9112 §4 and §5, dates as RFC 9110 §5.6.7
+//! prefers.
 //!
 //! ```text
 //! HTTP/1.1 200 OK CRLF                       write_status
@@ -7,7 +8,8 @@
 //! CRLF                                       the caller's own
 //! ```
 //!
-//! Which header lines a response has is decided elsewhere. Nothing here allocates beyond `out` itself.
+//! Which header lines a response has is decided elsewhere. Nothing here allocates beyond `out`
+//! itself.
 //!
 //! ```
 //! use encke::proto::http1::{write_header, write_status};
@@ -76,8 +78,8 @@ pub fn write_status(out: &mut Vec<u8>, status: u16) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// One field line. CR, LF and NUL in the value become spaces (RFC 9110 §5.5), so text that came from
-/// a client can never begin a line of its own.
+/// One field line. CR, LF and NUL in the value become spaces (RFC 9110 §5.5), so text that came
+/// from a client can never begin a line of its own.
 pub fn write_header(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     debug_assert!(!name.is_empty() && name.bytes().all(super::is_token_byte), "names are ours");
     out.extend_from_slice(name.as_bytes());
@@ -123,8 +125,8 @@ const MONTHS: [(&str, u64); 12] = [
     ("Feb", 29),
 ];
 
-/// The value of a Date line, such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7, IMF-fixdate).
-/// Seconds after the year 9999 are written as its last one.
+/// The value of a Date line, such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 §5.6.7,
+/// IMF-fixdate). Seconds after the year 9999 are written as its last one.
 pub fn write_date(out: &mut Vec<u8>, unix_seconds: u64) {
     let seconds = unix_seconds.min(LAST_SECOND);
     let (days, second) = (seconds / DAY_SECONDS, seconds % DAY_SECONDS);
@@ -153,9 +155,9 @@ fn write_two_digits(out: &mut Vec<u8>, n: u64) {
 
 /// (year, month's name, day of the month) of a day counted from 1970-01-01.
 ///
-/// Counted from 1 March 1600, every period but the last of its kind is one leap day short: 4 centuries
-/// of 36,524 days, in each 25 times 1,461 days, in each 4 years of 365. What remains at the end of a
-/// period (the leap day) belongs to its last part, hence the `min`.
+/// Counted from 1 March 1600, every period but the last of its kind is one leap day short: 4
+/// centuries of 36,524 days, in each 25 times 1,461 days, in each 4 years of 365. What remains at
+/// the end of a period (the leap day) belongs to its last part, hence the `min`.
 fn calendar(days: u64) -> (u64, &'static str, u64) {
     const FROM_MARCH_1600: u64 = 135_080;
     let days = days + FROM_MARCH_1600;
