@@ -2,5 +2,6 @@
 //! here.
 
 pub mod websocket;
+pub mod chunked;
 pub mod http1;
 pub mod url;

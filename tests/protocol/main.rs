@@ -4,5 +4,6 @@
 mod support;
 
 mod websocket;
+mod chunked;
 mod http1;
 mod url;
