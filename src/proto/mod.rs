@@ -4,4 +4,5 @@
 pub mod websocket;
 pub mod chunked;
 pub mod http1;
+pub mod sse;
 pub mod url;

@@ -6,4 +6,5 @@ mod support;
 mod websocket;
 mod chunked;
 mod http1;
+mod sse;
 mod url;
