@@ -4,5 +4,6 @@
 pub mod websocket;
 pub mod chunked;
 pub mod http1;
+pub mod json;
 pub mod sse;
 pub mod url;

@@ -6,5 +6,6 @@ mod support;
 mod websocket;
 mod chunked;
 mod http1;
+mod json;
 mod sse;
 mod url;
