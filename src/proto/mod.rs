@@ -1,5 +1,4 @@
-//! Protocols: bytes to values and back, and nothing else. No socket, clock, logger or decision
-//! here.
+//! Protocols: bytes to values and back, and nothing else. No socket, clock, logger or decision here.
 
 pub mod websocket;
 pub mod chunked;
@@ -7,3 +6,4 @@ pub mod http1;
 pub mod json;
 pub mod sse;
 pub mod url;
+pub mod ws_handshake;

@@ -9,3 +9,4 @@ mod http1;
 mod json;
 mod sse;
 mod url;
+mod ws_handshake;

@@ -1,0 +1,190 @@
+//! The opening handshake of WebSocket, the server's half: RFC 6455 §4.2.
+//!
+//! ```text
+//! GET /chat HTTP/1.1                           HTTP/1.1 101 Switching Protocols
+//! Host: server.example.com                     Upgrade: websocket
+//! Upgrade: websocket                       →   Connection: Upgrade
+//! Connection: Upgrade                          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=
+//! Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==  Sec-WebSocket-Protocol: chat
+//! Sec-WebSocket-Protocol: chat, superchat
+//! Sec-WebSocket-Version: 13
+//! ```
+//!
+//! The accept value is base64(SHA-1(key + a fixed GUID)): 16 bytes in 24 characters become 20 in
+//! 28. Frames begin right behind the request's head; a client may send them before it has the
+//! answer.
+//!
+//! Limits: those of the head. Left out: `Origin` and paths (decided elsewhere), extensions (none
+//! are accepted, so none are answered), versions before 13, and HTTP/2's way to open a WebSocket
+//! (RFC 8441).
+//!
+//! ```
+//! use encke::proto::ws_handshake::accept_key;
+//! assert_eq!(&accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+//! ```
+
+use super::http1::{Body, Head, Method, Version, write_header, write_status};
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use sha1::{Digest as _, Sha1};
+
+/// Characters of a key: 16 bytes in base64.
+pub const KEY_BYTES: usize = 24;
+/// Characters of an accept value: 20 bytes in base64.
+pub const ACCEPT_BYTES: usize = 28;
+/// RFC 6455 §1.3.
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/// Keys made by hand often have stray bits in their last character; nothing depends on these
+/// (RFC 4648 §3.5 leaves it to the decoder).
+const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
+
+/// Why a request opens no WebSocket. The connection may go on as HTTP unless there was a body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Error {
+    /// Not GET (§4.2.1 item 1).
+    NotGet,
+    /// HTTP/1.0, which has no Upgrade (§4.2.1 item 1, RFC 9110 §7.8).
+    NotHttp11,
+    /// `Upgrade` does not name websocket (§4.2.1 item 3): an ordinary request for what only a
+    /// WebSocket gives.
+    NoUpgrade,
+    /// `Connection` does not name upgrade (§4.2.1 item 4). Proxies that know no WebSocket do this.
+    NoConnectionUpgrade,
+    /// `Sec-WebSocket-Version` is not exactly one 13 (§4.4).
+    BadVersion,
+    /// `Sec-WebSocket-Key` is not exactly one base64 of 16 bytes (§4.2.1 item 5).
+    BadKey,
+    /// The request has a body, which could not be told from frames.
+    HasBody,
+}
+
+impl Error {
+    /// The status of the answer.
+    pub fn status(self) -> u16 {
+        match self {
+            Error::NotGet => 405,
+            Error::NoUpgrade | Error::BadVersion => 426,
+            Error::NotHttp11 | Error::NoConnectionUpgrade | Error::BadKey | Error::HasBody => 400,
+        }
+    }
+
+    /// The header lines that this status needs: Allow (RFC 9110 §15.5.6), Upgrade (RFC 9110
+    /// §15.5.22) with its Connection option (RFC 9110 §7.8), and the version that we speak (RFC
+    /// 6455 §4.4).
+    pub fn headers(self) -> &'static [(&'static str, &'static str)] {
+        match self.status() {
+            405 => &[("Allow", "GET")],
+            426 => &[
+                ("Upgrade", "websocket"),
+                ("Connection", "Upgrade"),
+                ("Sec-WebSocket-Version", "13"),
+            ],
+            _ => &[],
+        }
+    }
+
+    /// One line for the body of the answer.
+    pub fn explain(self) -> &'static str {
+        match self {
+            Error::NotGet => "a WebSocket is opened with GET",
+            Error::NotHttp11 => "a WebSocket needs HTTP/1.1",
+            Error::NoUpgrade => "this URL is for WebSockets: Upgrade: websocket is missing",
+            Error::NoConnectionUpgrade => "Connection: Upgrade is missing; did a proxy drop it?",
+            Error::BadVersion => "Sec-WebSocket-Version must be 13",
+            Error::BadKey => "Sec-WebSocket-Key must be 16 bytes in base64",
+            Error::HasBody => "a WebSocket handshake has no body",
+        }
+    }
+}
+
+/// What a valid handshake asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Handshake<'a> {
+    /// As it was sent; for [`accept_key`].
+    pub key: [u8; KEY_BYTES],
+    head: Head<'a>,
+}
+
+impl<'a> Handshake<'a> {
+    /// The subprotocols that the client offers, in its order of preference (§4.2.1 item 8).
+    pub fn protocols(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.head.list("Sec-WebSocket-Protocol")
+    }
+
+    /// Does the client offer this subprotocol? Names are case-sensitive, other than in most HTTP
+    /// lists.
+    pub fn offers(&self, protocol: &str) -> bool {
+        self.protocols().any(|offered| offered == protocol.as_bytes())
+    }
+}
+
+/// Does the request ask for a WebSocket at all? What else is wrong with it, [`check`] says.
+pub fn is_upgrade(head: &Head<'_>) -> bool {
+    head.has_token("Upgrade", "websocket")
+}
+
+/// Checks all that §4.2.1 asks of the client.
+pub fn check<'a>(head: &Head<'a>) -> Result<Handshake<'a>, Error> {
+    if head.method != Method::Get {
+        return Err(Error::NotGet);
+    }
+    if head.version != Version::Http11 {
+        return Err(Error::NotHttp11);
+    }
+    if !is_upgrade(head) {
+        return Err(Error::NoUpgrade);
+    }
+    if !head.has_token("Connection", "upgrade") {
+        return Err(Error::NoConnectionUpgrade);
+    }
+    if the_only(head, "Sec-WebSocket-Version") != Some(b"13") {
+        return Err(Error::BadVersion);
+    }
+    let key = the_only(head, "Sec-WebSocket-Key").and_then(check_key).ok_or(Error::BadKey)?;
+    if !matches!(head.body, Body::None | Body::Length(0)) {
+        return Err(Error::HasBody);
+    }
+    Ok(Handshake { key, head: *head })
+}
+
+/// §11.3.1, §11.3.5: neither key nor version may appear twice in a request.
+fn the_only<'a>(head: &Head<'a>, name: &str) -> Option<&'a [u8]> {
+    let mut lines = head.headers_named(name);
+    let first = lines.next()?;
+    lines.next().is_none().then_some(first)
+}
+
+fn check_key(key: &[u8]) -> Option<[u8; KEY_BYTES]> {
+    let key = <[u8; KEY_BYTES]>::try_from(key).ok()?;
+    // 24 characters decode to 16 to 18 bytes, by the number of `=`.
+    let mut decoded = [0; 18];
+    let length = KEY_BASE64.decode_slice(key, &mut decoded).ok()?;
+    (length == 16).then_some(key)
+}
+
+/// The value of `Sec-WebSocket-Accept` for a key (§4.2.2 item 5.4).
+pub fn accept_key(key: &[u8]) -> [u8; ACCEPT_BYTES] {
+    let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+    let mut accept = [0; ACCEPT_BYTES];
+    let length = STANDARD.encode_slice(digest, &mut accept).expect("20 bytes need 28 characters");
+    assert_eq!(length, ACCEPT_BYTES);
+    accept
+}
+
+/// The whole head that accepts a WebSocket (§4.2.2 item 5). Frames follow.
+///
+/// `protocol` is one that the client offered, or None.
+pub fn write_response(out: &mut Vec<u8>, accept: [u8; ACCEPT_BYTES], protocol: Option<&str>) {
+    write_status(out, 101);
+    write_header(out, "Upgrade", b"websocket");
+    write_header(out, "Connection", b"Upgrade");
+    write_header(out, "Sec-WebSocket-Accept", &accept);
+    if let Some(protocol) = protocol {
+        write_header(out, "Sec-WebSocket-Protocol", protocol.as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+}
