@@ -7,3 +7,5 @@ pub mod json;
 pub mod sse;
 pub mod url;
 pub mod ws_handshake;
+#[cfg(feature = "cometql")]
+pub mod mysql;

@@ -10,3 +10,5 @@ mod json;
 mod sse;
 mod url;
 mod ws_handshake;
+#[cfg(feature = "cometql")]
+mod mysql;

@@ -1,0 +1,162 @@
+//! What a client asks for once it is logged in.
+//!
+//! Specification: "Command Phase". A command is the first packet of a new count (sequence 0).
+//!
+//! ```text
+//!   +------+--------------------------- - -
+//!   | byte | argument, up to the packet's end
+//!   +------+--------------------------- - -
+//!     01 QUIT              -                 03 QUERY       statement
+//!     02 INIT_DB           database          04 FIELD_LIST  table NUL wildcard
+//!     09 STATISTICS        -                 0e PING        -
+//!     11 CHANGE_USER       user NUL, u8 length and proof, database NUL, u16 charset, plugin NUL, …
+//!     16 STMT_PREPARE      statement         18 STMT_SEND_LONG_DATA, 19 STMT_CLOSE: never answered
+//!     1b SET_OPTION        u16               1f RESET_CONNECTION
+//! ```
+//!
+//! Limits: the packet's. Left out: what only a database has (replication, shutdown, process list …)
+//! and, so far, prepared statements; both are named, so that a log can tell what a client wanted.
+//!
+//! ```
+//! use encke::proto::mysql::command::Command;
+//! assert_eq!(Command::parse(b"\x02CometQL_v1"), Ok(Command::InitDb(b"CometQL_v1")));
+//! assert_eq!(Command::parse(b"\x0d"), Ok(Command::Unserved("COM_DEBUG")));
+//! ```
+
+use super::Code;
+use super::value::{Malformed, Reader};
+
+/// One command. Borrows the packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Command<'a> {
+    /// COM_QUIT: the client closes.
+    Quit,
+    /// COM_INIT_DB: choose this database.
+    InitDb(&'a [u8]),
+    /// COM_QUERY: run this text.
+    Query(&'a [u8]),
+    /// COM_FIELD_LIST: the columns of a table.
+    FieldList,
+    /// COM_STATISTICS: a line of text, without any header.
+    Statistics,
+    /// COM_PING.
+    Ping,
+    /// COM_CHANGE_USER: log in again.
+    ChangeUser(ChangeUser<'a>),
+    /// COM_STMT_PREPARE of this text.
+    Prepare(&'a [u8]),
+    /// COM_STMT_CLOSE or COM_STMT_SEND_LONG_DATA: no answer is allowed.
+    Unanswered,
+    /// COM_SET_OPTION: several statements in a packet on or off.
+    SetOption,
+    /// COM_RESET_CONNECTION: as after login.
+    ResetConnection,
+    /// One with a name but no service here.
+    Unserved(&'static str),
+}
+
+/// The argument of COM_CHANGE_USER. Its proof is left unread: it is made from the greeting's nonce,
+/// which is long gone, so the server has to switch to a new one anyway.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ChangeUser<'a> {
+    /// The new user's name.
+    pub user: &'a [u8],
+    /// The database to be in; empty is none.
+    pub database: &'a [u8],
+    /// How the client would like to prove itself; empty if it does not say.
+    pub plugin: &'a [u8],
+}
+
+/// Not a command. The connection stays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Error {
+    /// Nothing known, or nothing at all.
+    Unknown,
+    /// The argument contradicts itself.
+    Malformed,
+}
+
+impl Error {
+    /// What to tell the client.
+    pub fn code(self) -> Code {
+        match self {
+            Error::Unknown => Code::UNKNOWN_COMMAND,
+            Error::Malformed => Code::MALFORMED_PACKET,
+        }
+    }
+
+    /// MySQL's words for it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Error::Unknown => "Unknown command",
+            Error::Malformed => "Malformed communication packet",
+        }
+    }
+}
+
+impl From<Malformed> for Error {
+    fn from(_: Malformed) -> Error {
+        Error::Malformed
+    }
+}
+
+impl<'a> Command<'a> {
+    /// Reads a packet's payload.
+    pub fn parse(payload: &'a [u8]) -> Result<Command<'a>, Error> {
+        let (&byte, argument) = payload.split_first().ok_or(Error::Unknown)?;
+        Ok(match byte {
+            0x01 => Command::Quit,
+            0x02 => Command::InitDb(argument),
+            0x03 => Command::Query(argument),
+            0x04 => Command::FieldList,
+            0x09 => Command::Statistics,
+            0x0e => Command::Ping,
+            0x11 => Command::ChangeUser(ChangeUser::parse(argument)?),
+            0x16 => Command::Prepare(argument),
+            0x18 | 0x19 => Command::Unanswered,
+            0x1b => Command::SetOption,
+            0x1f => Command::ResetConnection,
+            _ => Command::Unserved(unserved_name(byte).ok_or(Error::Unknown)?),
+        })
+    }
+}
+
+impl<'a> ChangeUser<'a> {
+    fn parse(argument: &'a [u8]) -> Result<ChangeUser<'a>, Malformed> {
+        let mut reader = Reader::new(argument);
+        let user = reader.nul_string()?;
+        let proof_bytes = reader.u8()?;
+        reader.bytes(usize::from(proof_bytes))?;
+        let database = reader.nul_string_or_rest();
+        // The character set and all that follows may be missing.
+        let has_plugin = reader.u16().is_ok();
+        let plugin = if has_plugin { reader.nul_string_or_rest() } else { b"" };
+        Ok(ChangeUser { user, database, plugin })
+    }
+}
+
+fn unserved_name(byte: u8) -> Option<&'static str> {
+    Some(match byte {
+        0x00 => "COM_SLEEP",
+        0x05 => "COM_CREATE_DB",
+        0x06 => "COM_DROP_DB",
+        0x07 => "COM_REFRESH",
+        0x08 => "COM_SHUTDOWN",
+        0x0a => "COM_PROCESS_INFO",
+        0x0b => "COM_CONNECT",
+        0x0c => "COM_PROCESS_KILL",
+        0x0d => "COM_DEBUG",
+        0x0f => "COM_TIME",
+        0x10 => "COM_DELAYED_INSERT",
+        0x12 => "COM_BINLOG_DUMP",
+        0x13 => "COM_TABLE_DUMP",
+        0x14 => "COM_CONNECT_OUT",
+        0x15 => "COM_REGISTER_SLAVE",
+        0x17 => "COM_STMT_EXECUTE",
+        0x1a => "COM_STMT_RESET",
+        0x1c => "COM_STMT_FETCH",
+        0x1d => "COM_DAEMON",
+        0x1e => "COM_BINLOG_DUMP_GTID",
+        _ => return None,
+    })
+}
