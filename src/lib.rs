@@ -3,5 +3,7 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+#[cfg(feature = "cometql")]
+pub mod cometql;
 pub mod hub;
 pub mod proto;

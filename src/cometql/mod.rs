@@ -1,0 +1,204 @@
+//! CometQL: what a back end says to a Comet server through any MySQL client.
+//!
+//! `INSERT INTO pipes_messages (name, event, message) VALUES ('chat', '', 'hello')` publishes. A
+//! pipe is a channel; the tables are views of the hub, not of a store.
+//!
+//! - `session`: one connection, from greeting to goodbye. Bytes in, bytes and one `hub` command
+//!   out.
+//! - `statement`: SQL text to `Statement`, through the `sqlparser` package and `tree`. `literal`:
+//!   what a quoted text means.
+//! - `run`: what a statement does. `variables`: what `@@name` says.
+//! - `tables`: one file for each table and one line in a list.
+//!
+//! No socket, clock or random source is used here: all come in through `Context`.
+
+pub mod literal;
+pub mod run;
+pub mod session;
+pub mod statement;
+pub mod tables;
+mod tree;
+pub mod variables;
+
+use std::fmt;
+
+use crate::hub::command::Command;
+use crate::hub::message::TenantId;
+use crate::proto::mysql::Code;
+
+pub use session::Session;
+
+/// Who may log in.
+#[derive(Clone, Copy, Debug)]
+pub struct Account<'a> {
+    /// Where what they publish goes.
+    pub tenant: TenantId,
+    /// The number that is the user name (`root` and all that is no number count as 0); `None`: any
+    /// name.
+    pub dev_id: Option<u32>,
+    /// `None`: anybody, with any or no password.
+    pub password: Option<&'a str>,
+}
+
+/// Bounds on one connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// SQL text of one statement, in bytes. At most 16 MB - 3 bytes is in effect.
+    pub statement_bytes_max: usize,
+    /// One message, in bytes.
+    pub message_bytes_max: usize,
+    /// Rows of one INSERT.
+    pub rows_max: usize,
+}
+
+/// What a session needs from outside for one step.
+pub struct Context<'a> {
+    /// The first that fits a user name counts.
+    pub accounts: &'a [Account<'a>],
+    /// The bounds.
+    pub limits: &'a Limits,
+    /// Fills a slice with unpredictable bytes.
+    pub random: &'a mut dyn FnMut(&mut [u8]),
+    /// Unix time.
+    pub unix_second: u64,
+}
+
+/// What became of the input.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The packet is not whole yet.
+    More,
+    /// One packet was answered; more may be waiting behind it.
+    Replied,
+    /// The engine has to answer first; `Session::complete` takes its outcome.
+    Ask(Command),
+    /// Flush, then close.
+    Close,
+}
+
+/// A statement that cannot be served. The connection stays.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Error {
+    /// Not in the grammar; the parser's words.
+    Syntax(Box<str>),
+    /// Nothing to run.
+    Empty,
+    /// The statement's bytes are not UTF-8.
+    NotUtf8,
+    /// In the grammar, but without a meaning here; what it was.
+    NotServed(Box<str>),
+    /// No such database for this user.
+    NoDatabase(Box<str>),
+    /// No such table.
+    NoTable(Box<str>),
+    /// A table of CometQL that this server does not have yet.
+    TableNotYet(&'static str),
+    /// No such column.
+    NoColumn(Box<str>),
+    /// Another number of values than of columns; the row, from 1.
+    ColumnCount(usize),
+    /// A column named twice.
+    ColumnTwice(Box<str>),
+    /// A column without which the row says nothing.
+    Required(&'static str),
+    /// A value that is not a literal, for this column.
+    NotLiteral(&'static str),
+    /// A pipe's name below 3 bytes.
+    NameTooShort,
+    /// A pipe's name above 64 bytes.
+    NameTooLong,
+    /// An event above 64 bytes.
+    EventTooLong,
+    /// A message above the bound, in bytes.
+    MessageTooLong(usize),
+    /// A name or event with other characters than `A-Za-z0-9_-`.
+    BadCharacter,
+    /// More text around the values than the bound, in bytes.
+    StatementTooLong(usize),
+    /// More rows in one statement than the bound.
+    TooManyRows(usize),
+    /// More columns in one select list than any use needs.
+    TooManyColumns,
+    /// The bound on channels is reached.
+    TooManyChannels,
+    /// The engine cannot be reached, or has too much to do.
+    Unavailable,
+}
+
+impl Error {
+    /// MySQL's number and SQLSTATE.
+    pub fn code(&self) -> Code {
+        match self {
+            Error::Syntax(_) => Code::SYNTAX,
+            Error::NotUtf8 => Code::BAD_STRING,
+            Error::NoDatabase(_) => Code::UNKNOWN_DATABASE,
+            Error::NoTable(_) | Error::TableNotYet(_) => Code::UNKNOWN_TABLE,
+            Error::NoColumn(_) => Code::UNKNOWN_COLUMN,
+            Error::NameTooLong | Error::EventTooLong | Error::MessageTooLong(_) => Code::TOO_LONG,
+            _ => Code::OTHER,
+        }
+    }
+
+    /// CppComet's number, which begins the text in brackets.
+    pub fn peer_number(&self) -> u16 {
+        match self {
+            Error::NotServed(_) => 2,
+            Error::Syntax(_) => 3,
+            Error::NameTooLong | Error::EventTooLong | Error::MessageTooLong(_) => 11,
+            Error::NotUtf8 | Error::Required(_) | Error::NotLiteral(_) | Error::BadCharacter => 12,
+            Error::StatementTooLong(_) => 11,
+            Error::ColumnTwice(_) => 13,
+            Error::NoColumn(_) | Error::ColumnCount(_) => 14,
+            Error::NoDatabase(_) | Error::NoTable(_) | Error::TableNotYet(_) => 15,
+            Error::Empty | Error::NameTooShort => 17,
+            Error::TooManyRows(_) => 19,
+            Error::TooManyColumns => 20,
+            Error::TooManyChannels | Error::Unavailable => 500,
+        }
+    }
+}
+
+/// CppComet's words, which scripts may look for, and after them what helps.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}] ", self.peer_number())?;
+        match self {
+            Error::Syntax(hint) => write!(f, "Syntax error in query: {hint}"),
+            Error::Empty => f.write_str("Data is too short: the query was empty"),
+            Error::NotUtf8 => f.write_str("Incorrect string value: the statement is not UTF-8"),
+            Error::NotServed(what) => write!(f, "{what} is not yet implemented"),
+            Error::NoDatabase(name) => {
+                write!(f, "Select database failure: unknown database '{name}'")
+            }
+            Error::NoTable(name) => write!(f, "Table doesn't exist: '{name}'"),
+            Error::TableNotYet(name) => {
+                write!(f, "Table doesn't exist: `{name}` is known, but this server has it not yet")
+            }
+            Error::NoColumn(name) => write!(f, "Not a specific column: unknown column '{name}'"),
+            Error::ColumnCount(row) => {
+                write!(f, "Error in columns list: the number of values in row {row} differs")
+            }
+            Error::ColumnTwice(name) => {
+                write!(f, "Each column in the insert used only once: '{name}'")
+            }
+            Error::Required(name) => write!(f, "field `{name}` is required"),
+            Error::NotLiteral(name) => write!(f, "field `{name}` must be a text or a number"),
+            Error::NameTooShort => f.write_str("Channel name is too short"),
+            Error::NameTooLong => f.write_str("Channel name is too long"),
+            Error::EventTooLong => f.write_str("Channel event_name is too long"),
+            Error::MessageTooLong(max) => {
+                write!(f, "Data is too long for column 'message': at most {max} bytes")
+            }
+            Error::BadCharacter => {
+                f.write_str("The channel name can contain only the characters A-Za-z0-9_-")
+            }
+            Error::StatementTooLong(max) => {
+                write!(f, "Data is too long: at most {max} bytes of SQL around the values")
+            }
+            Error::TooManyRows(max) => write!(f, "Too many rows in one insert: at most {max}"),
+            Error::TooManyColumns => f.write_str("Too many columns"),
+            Error::TooManyChannels => f.write_str("There are too many channels"),
+            Error::Unavailable => f.write_str("The engine is unavailable, try again"),
+        }
+    }
+}

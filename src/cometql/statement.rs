@@ -1,0 +1,298 @@
+//! SQL text to what CometQL can do.
+//!
+//! The grammar is the `sqlparser` package's, in its MySQL dialect; `tree` turns its tree into the
+//! much smaller `Statement` of this file. The tokenizer runs without unescaping, so that `literal`
+//! sees every text as it was written.
+//!
+//! Bounds, as the text comes from outside: `FRAME_BYTES_MAX` outside of literals, before anything is
+//! made of them; the parser goes at most `DEPTH_MAX` deep (its own 50
+//! overflow a thread's stack of 2 MB in a debug build); brackets at most `NESTING_MAX` deep, since
+//! some of its alternatives are tried twice at every level; and at most `JOINTS_MAX` keywords and
+//! operators, since a chain such as `1+1+1…` becomes a tree as deep as it is long, which would be
+//! freed recursively. Rows, values and names are not counted: they make the tree wide, not deep.
+//! For the same reason nothing prints an expression that has not been understood.
+
+use std::fmt::Display;
+
+use sqlparser::dialect::MySqlDialect;
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
+
+use super::Error;
+use super::literal::Literal;
+use super::tree::understand;
+
+/// Bytes outside of literals: each may become a token and a node, some hundred times as large. Enough
+/// for a thousand rows and more.
+const FRAME_BYTES_MAX: usize = 64 * 1024;
+const DEPTH_MAX: usize = 20;
+const NESTING_MAX: usize = 8;
+const JOINTS_MAX: usize = 250;
+/// How much of the parser's words an error keeps, in bytes: it may quote a whole literal.
+const HINT_BYTES_MAX: usize = 300;
+
+/// One statement, understood.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Statement {
+    /// `INSERT`.
+    Insert {
+        /// Into which.
+        table: TableName,
+        /// The column list, if there is one.
+        columns: Option<Vec<String>>,
+        /// The values as written.
+        rows: Vec<Vec<Literal>>,
+    },
+    /// `SELECT` without a table.
+    SelectConstants {
+        /// The select list.
+        items: Vec<Item>,
+        /// Whether LIMIT lets the one row through.
+        has_row: bool,
+    },
+    /// Another verb with a table, which no table serves yet.
+    Unserved {
+        /// What was wanted.
+        verb: &'static str,
+        /// Of which table.
+        table: TableName,
+    },
+    /// `SET` anything.
+    Set,
+    /// `BEGIN`, `COMMIT` and their kind.
+    Transaction,
+    /// `USE` a database.
+    Use(String),
+    /// `SHOW DATABASES`; its LIKE.
+    ShowDatabases(Option<String>),
+    /// `SHOW TABLES`.
+    ShowTables {
+        /// `FROM` this database.
+        database: Option<String>,
+        /// `SHOW FULL TABLES`.
+        full: bool,
+        /// Its LIKE.
+        like: Option<String>,
+    },
+    /// `SHOW VARIABLES`; its LIKE.
+    ShowVariables(Option<String>),
+    /// `SHOW STATUS`; its LIKE.
+    ShowStatus(Option<String>),
+    /// `SHOW WARNINGS` or `SHOW ERRORS`.
+    ShowWarnings,
+}
+
+/// A table's name, perhaps with its database.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TableName {
+    /// Before the dot.
+    pub database: Option<String>,
+    /// After it.
+    pub table: String,
+}
+
+/// One column of a `SELECT` without a table.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Item {
+    /// The column's name: its alias, or the expression as written.
+    pub title: String,
+    /// What it is.
+    pub constant: Constant,
+}
+
+/// What can be selected without a table.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Constant {
+    /// NULL.
+    Null,
+    /// A literal.
+    Text(String),
+    /// `@@name`.
+    Variable(String),
+    /// `DATABASE()`.
+    Database,
+    /// `VERSION()`.
+    Version,
+    /// `USER()` and its synonyms.
+    User,
+    /// `CONNECTION_ID()`.
+    ConnectionId,
+    /// `NOW()`, in UTC.
+    Now,
+    /// `UNIX_TIMESTAMP()`.
+    UnixTimestamp,
+}
+
+impl Statement {
+    /// Reads one statement.
+    pub fn parse(text: &str) -> Result<Statement, Error> {
+        if frame_bytes(text.as_bytes()) > FRAME_BYTES_MAX {
+            return Err(Error::StatementTooLong(FRAME_BYTES_MAX));
+        }
+        let dialect = MySqlDialect {};
+        let tokens = Tokenizer::new(&dialect, text)
+            .with_unescape(false)
+            .tokenize_with_location()
+            .map_err(|error| syntax(&error))?;
+        check_shape(&tokens)?;
+        let first = tokens.iter().map(|token| &token.token).find(|token| !is_blank(token));
+        match first {
+            None => return Err(Error::Empty),
+            Some(Token::Word(word)) if is_served(word) => {}
+            Some(other) => return Err(syntax(&format!("'{other}' begins no known statement"))),
+        }
+        let verb = first.map(Token::to_string).unwrap_or_default();
+        // CppComet takes forms of SET that are in no grammar, and none of them does anything.
+        if matches!(first, Some(Token::Word(word)) if word.keyword == Keyword::SET) {
+            return Ok(Statement::Set);
+        }
+        let mut statements = Parser::new(&dialect)
+            .with_recursion_limit(DEPTH_MAX)
+            .with_tokens_with_locations(tokens)
+            .parse_statements()
+            .map_err(|error| match error {
+                ParserError::TokenizerError(hint) | ParserError::ParserError(hint) => syntax(&hint),
+                ParserError::RecursionLimitExceeded => syntax(&"nested too deeply"),
+            })?;
+        match (statements.pop(), statements.is_empty()) {
+            (Some(statement), true) => understand(statement, &verb),
+            _ => Err(syntax(&"one statement at a time")),
+        }
+    }
+
+    /// What it is, for a log.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Statement::Insert { .. } => "INSERT",
+            Statement::SelectConstants { .. } => "SELECT",
+            Statement::Unserved { verb, .. } => verb,
+            Statement::Set => "SET",
+            Statement::Transaction => "transaction",
+            Statement::Use(_) => "USE",
+            Statement::ShowDatabases(_)
+            | Statement::ShowTables { .. }
+            | Statement::ShowVariables(_)
+            | Statement::ShowStatus(_)
+            | Statement::ShowWarnings => "SHOW",
+        }
+    }
+}
+
+pub(super) fn syntax(hint: &impl Display) -> Error {
+    let mut hint = hint.to_string();
+    if hint.len() > HINT_BYTES_MAX {
+        let mut end = HINT_BYTES_MAX;
+        while !hint.is_char_boundary(end) {
+            end -= 1;
+        }
+        hint.truncate(end);
+    }
+    Error::Syntax(hint.into())
+}
+
+pub(super) fn not_served(what: &impl Display) -> Error {
+    match syntax(what) {
+        Error::Syntax(hint) => Error::NotServed(hint),
+        other => other,
+    }
+}
+
+fn is_blank(token: &Token) -> bool {
+    matches!(token, Token::Whitespace(_) | Token::SemiColon | Token::EOF)
+}
+
+fn is_served(first: &Word) -> bool {
+    use Keyword::*;
+    matches!(
+        first.keyword,
+        SELECT
+            | INSERT
+            | REPLACE
+            | DELETE
+            | UPDATE
+            | SHOW
+            | SET
+            | USE
+            | BEGIN
+            | START
+            | COMMIT
+            | ROLLBACK
+            | DESCRIBE
+            | DESC
+            | EXPLAIN
+    )
+}
+
+/// How much of a statement is neither in a literal nor in a comment. Never too little: where it is not
+/// plain how the tokenizer will go on, all that follows counts.
+fn frame_bytes(text: &[u8]) -> usize {
+    let (mut count, mut at) = (0, 0);
+    while let Some(&byte) = text.get(at) {
+        let rest = &text[at..];
+        let prefixed = at > 0 && b"bBeEnNqQrRuUxX&".contains(&text[at - 1]);
+        let is_doubtful = match byte {
+            b'\'' | b'"' => prefixed,
+            b'#' | b'$' => true,
+            b'-' => rest.starts_with(b"--"),
+            b'/' => rest.starts_with(b"/*!"),
+            _ => false,
+        };
+        if is_doubtful {
+            return count + rest.len();
+        }
+        let skipped = match byte {
+            b'\'' | b'"' | b'`' => quoted_bytes(rest, byte),
+            b'/' if rest.starts_with(b"/*") => {
+                rest[2..].windows(2).position(|end| end == b"*/").map_or(rest.len(), |end| end + 4)
+            }
+            _ => 0,
+        };
+        at += skipped.max(1);
+        count += usize::from(skipped == 0);
+    }
+    count
+}
+
+/// The length of the literal at the front, its quotes included.
+fn quoted_bytes(text: &[u8], quote: u8) -> usize {
+    let mut at = 1;
+    while let Some(&byte) = text.get(at) {
+        if byte == quote {
+            return at + 1;
+        }
+        at += if byte == b'\\' && quote != b'`' { 2 } else { 1 };
+    }
+    text.len()
+}
+
+/// CometQL joins nothing, and the parser goes one level deeper for each of these without counting.
+fn is_refused(word: &Word) -> bool {
+    use Keyword::*;
+    matches!(word.keyword, JOIN | STRAIGHT_JOIN | UNION | INTERSECT | EXCEPT | MINUS)
+}
+
+/// The bounds of the module's doc.
+fn check_shape(tokens: &[TokenWithSpan]) -> Result<(), Error> {
+    let (mut depth, mut joints) = (0_usize, 0_usize);
+    for token in tokens {
+        match &token.token {
+            Token::LParen | Token::LBracket | Token::LBrace => depth += 1,
+            Token::RParen | Token::RBracket | Token::RBrace => depth = depth.saturating_sub(1),
+            Token::Word(word) if word.quote_style.is_some() => {}
+            Token::Word(word) if is_refused(word) => return Err(not_served(&word.value)),
+            Token::Word(word) if matches!(word.keyword, Keyword::NoKeyword | Keyword::NULL) => {}
+            Token::Comma | Token::Number(..) => {}
+            Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) => {}
+            blank if is_blank(blank) => {}
+            _ => joints += 1,
+        }
+        if depth > NESTING_MAX {
+            return Err(syntax(&"nested too deeply"));
+        }
+        if joints > JOINTS_MAX {
+            return Err(syntax(&"too many keywords and operators"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,283 @@
+//! The client's side of the wire, written apart from the server's so that neither hides the other's
+//! faults.
+
+use encke::cometql::{Account, Context, Limits, Session, Step};
+use encke::hub::command::{Command, Outcome};
+use encke::hub::message::{MessageId, TenantId};
+
+pub const LIMITS: Limits =
+    Limits { statement_bytes_max: 200_000, message_bytes_max: 100_000, rows_max: 50 };
+pub const OPEN: &[Account<'static>] =
+    &[Account { tenant: TenantId(0), dev_id: None, password: None }];
+pub const LOCKED: &[Account<'static>] =
+    &[Account { tenant: TenantId(0), dev_id: None, password: Some("secret") }];
+pub const TWO_TENANTS: &[Account<'static>] = &[
+    Account { tenant: TenantId(1), dev_id: Some(1), password: Some("one") },
+    Account { tenant: TenantId(2), dev_id: Some(2), password: Some("two") },
+];
+
+/// What a server may answer to a command.
+#[derive(Debug, PartialEq, Eq, Clone)]
+pub enum Reply {
+    Ok { affected: u8, id: u8 },
+    Error { number: u16, state: String, text: String },
+    Eof,
+    Rows { columns: Vec<String>, rows: Vec<Vec<Option<String>>> },
+    Other(Vec<u8>),
+}
+
+impl Reply {
+    /// Number, SQLSTATE and text of an error.
+    pub fn error(&self) -> (u16, &str, &str) {
+        match self {
+            Reply::Error { number, state, text } => (*number, state, text),
+            other => panic!("not an error: {other:?}"),
+        }
+    }
+
+    /// Every value of a result set; NULL as the text NULL.
+    pub fn values(&self) -> Vec<Vec<String>> {
+        match self {
+            Reply::Rows { rows, .. } => {
+                let text = |value: &Option<String>| value.clone().unwrap_or("NULL".into());
+                rows.iter().map(|row| row.iter().map(text).collect()).collect()
+            }
+            other => panic!("not a result set: {other:?}"),
+        }
+    }
+
+    pub fn columns(&self) -> Vec<String> {
+        match self {
+            Reply::Rows { columns, .. } => columns.clone(),
+            other => panic!("not a result set: {other:?}"),
+        }
+    }
+}
+
+/// A session with everything around it.
+pub struct Client {
+    pub session: Session,
+    pub accounts: &'static [Account<'static>],
+    pub limits: Limits,
+    pub outcome: Outcome,
+    /// What the session asked of the engine.
+    pub asked: Vec<Command>,
+    /// What it has written, not taken yet.
+    pub out: Vec<u8>,
+    pub closed: bool,
+    random: u8,
+    unfinished: Vec<u8>,
+}
+
+fn context<'a>(
+    accounts: &'static [Account<'static>],
+    limits: &'a Limits,
+    random: &'a mut dyn FnMut(&mut [u8]),
+) -> Context<'a> {
+    Context { accounts, limits, random, unix_second: 1_763_690_000 }
+}
+
+impl Client {
+    /// Connected, greeting in `out`.
+    pub fn connect(accounts: &'static [Account<'static>]) -> Client {
+        let (mut out, mut counter) = (Vec::new(), 0);
+        let session = {
+            let mut random = counting(&mut counter);
+            Session::start(7, &mut context(accounts, &LIMITS, &mut random), &mut out)
+        };
+        let last = MessageId { second: 1, n: 1 };
+        let outcome = Outcome::Published { last, elsewhere: 0 };
+        Client {
+            session,
+            accounts,
+            limits: LIMITS,
+            outcome,
+            asked: Vec::new(),
+            out,
+            closed: false,
+            random: counter,
+            unfinished: Vec::new(),
+        }
+    }
+
+    /// Logged in as anybody.
+    pub fn open() -> Client {
+        let mut client = Client::connect(OPEN);
+        client.send(&packet(1, &response("root", b"", None, None)));
+        assert!(client.session.is_authenticated());
+        client.out.clear();
+        client
+    }
+
+    /// Gives the session bytes as a server would: it keeps what was not used, and completes what
+    /// was asked.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.unfinished.extend_from_slice(bytes);
+        loop {
+            let mut random = counting(&mut self.random);
+            let mut context = context(self.accounts, &self.limits, &mut random);
+            let (used, step) = self.session.feed(&self.unfinished, &mut context, &mut self.out);
+            self.unfinished.drain(..used);
+            match step {
+                Step::More => return,
+                Step::Replied => assert!(used > 0, "an answer to nothing"),
+                Step::Ask(command) => {
+                    self.asked.push(command);
+                    self.session.complete(&self.outcome, &mut self.out);
+                }
+                Step::Close => {
+                    self.closed = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Sends one command and reads its answer, whose numbers must begin with 1.
+    pub fn command(&mut self, payload: &[u8]) -> Reply {
+        self.send(&packet(0, payload));
+        self.reply(1)
+    }
+
+    pub fn query(&mut self, sql: &str) -> Reply {
+        self.command(&[b"\x03", sql.as_bytes()].concat())
+    }
+
+    /// The one message that an INSERT published.
+    pub fn message(&mut self, sql: &str) -> String {
+        self.asked.clear();
+        assert_eq!(self.query(sql), Reply::Ok { affected: 0, id: 0 }, "{sql}");
+        match &self.asked[..] {
+            [Command::Publish { messages, .. }] if messages.len() == 1 => {
+                messages[0].data.as_text().expect("text").to_string()
+            }
+            other => panic!("{sql}: {other:?}"),
+        }
+    }
+
+    /// Takes all packets that were written.
+    pub fn packets(&mut self) -> Vec<(u8, Vec<u8>)> {
+        let out = std::mem::take(&mut self.out);
+        packets(&out)
+    }
+
+    /// Takes everything that was written as one answer.
+    pub fn reply(&mut self, first_sequence: u8) -> Reply {
+        let packets = self.packets();
+        for (at, (sequence, _)) in packets.iter().enumerate() {
+            assert_eq!(*sequence, first_sequence.wrapping_add(at as u8), "{packets:?}");
+        }
+        let payloads: Vec<&[u8]> = packets.iter().map(|(_, payload)| &payload[..]).collect();
+        read_reply(&payloads)
+    }
+}
+
+/// 0, 1, 2 … so that every nonce differs and has the bytes that it must not pass on.
+fn counting(counter: &mut u8) -> impl FnMut(&mut [u8]) + '_ {
+    move |bytes| {
+        for byte in bytes {
+            *byte = *counter;
+            *counter = counter.wrapping_add(1);
+        }
+    }
+}
+
+pub fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
+    let length = (payload.len() as u32).to_le_bytes();
+    [&[length[0], length[1], length[2], sequence], payload].concat()
+}
+
+pub fn packets(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let mut all = Vec::new();
+    while !bytes.is_empty() {
+        let length =
+            usize::from(bytes[0]) | usize::from(bytes[1]) << 8 | usize::from(bytes[2]) << 16;
+        all.push((bytes[3], bytes[4..4 + length].to_vec()));
+        bytes = &bytes[4 + length..];
+    }
+    all
+}
+
+/// A handshake response as mysqlnd writes it.
+pub fn response(user: &str, proof: &[u8], database: Option<&str>, plugin: Option<&str>) -> Vec<u8> {
+    let mut flags = 0x0012_a285_u32;
+    flags |= if database.is_some() { 8 } else { 0 };
+    flags |= if plugin.is_some() { 0x0008_0000 } else { 0 };
+    let mut payload = flags.to_le_bytes().to_vec();
+    payload.extend([0, 0, 0, 0xc0, 45]);
+    payload.extend([0; 23]);
+    payload.extend(user.as_bytes());
+    payload.extend([0, proof.len() as u8]);
+    payload.extend(proof);
+    for text in [database, plugin].into_iter().flatten() {
+        payload.extend(text.as_bytes());
+        payload.push(0);
+    }
+    payload
+}
+
+/// The nonce of a greeting's payload.
+pub fn greeting_nonce(payload: &[u8]) -> Vec<u8> {
+    let version_end = payload.iter().position(|&byte| byte == 0).expect("a version");
+    let first = version_end + 1 + 4;
+    let second = first + 8 + 1 + 2 + 1 + 2 + 2 + 1 + 10;
+    [&payload[first..first + 8], &payload[second..second + 12]].concat()
+}
+
+fn read_reply(payloads: &[&[u8]]) -> Reply {
+    match payloads {
+        [[0, affected, id, 2, 0, 0, 0]] => Reply::Ok { affected: *affected, id: *id },
+        [[0xff, low, high, b'#', rest @ ..]] => Reply::Error {
+            number: u16::from_le_bytes([*low, *high]),
+            state: String::from_utf8(rest[..5].to_vec()).unwrap(),
+            text: String::from_utf8(rest[5..].to_vec()).unwrap(),
+        },
+        [[0xfe, 0, 0, 2, 0]] => Reply::Eof,
+        [[count], rest @ ..] if rest.len() >= usize::from(*count) + 2 => {
+            read_rows(usize::from(*count), rest)
+        }
+        [[0xfc, low, high], rest @ ..] => {
+            read_rows(usize::from(*low) | usize::from(*high) << 8, rest)
+        }
+        [one] => Reply::Other(one.to_vec()),
+        other => panic!("not one answer: {other:x?}"),
+    }
+}
+
+fn read_rows(count: usize, payloads: &[&[u8]]) -> Reply {
+    let (columns, rest) = payloads.split_at(count);
+    let ([[0xfe, 0, 0, 2, 0], rows @ .., [0xfe, 0, 0, 2, 0]], _) = (rest, ()) else {
+        panic!("rows without their two EOFs: {rest:x?}");
+    };
+    let name = |definition: &&[u8]| {
+        let parts = read_texts(definition, 6);
+        assert_eq!(parts[0].as_deref(), Some("def"));
+        parts[4].clone().expect("a name")
+    };
+    Reply::Rows {
+        columns: columns.iter().map(name).collect(),
+        rows: rows.iter().map(|row| read_texts(row, count)).collect(),
+    }
+}
+
+fn read_texts(mut bytes: &[u8], count: usize) -> Vec<Option<String>> {
+    let mut texts = Vec::new();
+    for _ in 0..count {
+        let (skip, length) = match bytes[0] {
+            0xfb => {
+                texts.push(None);
+                bytes = &bytes[1..];
+                continue;
+            }
+            0xfc => (3, usize::from(bytes[1]) | usize::from(bytes[2]) << 8),
+            0xfd => (
+                4,
+                usize::from(bytes[1]) | usize::from(bytes[2]) << 8 | usize::from(bytes[3]) << 16,
+            ),
+            short => (1, usize::from(short)),
+        };
+        texts.push(Some(String::from_utf8(bytes[skip..skip + length].to_vec()).unwrap()));
+        bytes = &bytes[skip + length..];
+    }
+    texts
+}

@@ -1,0 +1,11 @@
+//! CometQL sessions, driven as bytes: what real clients send, and what must come back.
+#![cfg(feature = "cometql")]
+
+mod client;
+mod framing;
+mod insert;
+mod login;
+mod nasty;
+mod statements;
+#[path = "../support/mod.rs"]
+mod support;
