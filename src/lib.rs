@@ -5,5 +5,6 @@
 
 #[cfg(feature = "cometql")]
 pub mod cometql;
+pub mod engines;
 pub mod hub;
 pub mod proto;

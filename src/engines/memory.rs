@@ -1,0 +1,448 @@
+//! The engine in this process's memory: answers at once, forgets at exit.
+//!
+//! Per channel it keeps the newest messages within a count, an age and a number of bytes. The *floor* of a
+//! channel is the greatest id that it has dropped: a cursor below it is lost, and its owner is told. The
+//! floor of channels without a record is the greatest one of any dropped record, at first the start of
+//! the server: so a quiet channel never reports a loss, and a restart always does.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+use super::{Engine, Output, Token, Usage};
+use crate::hub::clock::Now;
+use crate::hub::command::{
+    Command, Happened, Lost, NewMessage, Outcome, RecordKind, Refusal, Replay, Start,
+};
+use crate::hub::message::{Message, MessageId, TenantId};
+use crate::hub::names::ChannelName;
+
+/// What a channel keeps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Keep {
+    /// At most this many messages.
+    pub messages_max: usize,
+    /// None older than this.
+    pub seconds_max: u64,
+    /// At most this many bytes; the newest message stays even if it alone is larger.
+    pub bytes_max: usize,
+    /// Whether it is shown to who asks for the history, or serves resuming alone.
+    pub is_listed: bool,
+}
+
+impl Keep {
+    /// 100 messages, 10 minutes, 256 KB.
+    pub const DEFAULT: Keep =
+        Keep { messages_max: 100, seconds_max: 600, bytes_max: 256 * 1024, is_listed: true };
+
+    /// What `history = 0` still keeps, so that a short interruption loses nothing.
+    pub const TAIL: Keep = Keep { seconds_max: 30, is_listed: false, ..Keep::DEFAULT };
+}
+
+/// The bounds of a memory engine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// What each channel keeps.
+    pub keep: Keep,
+    /// Channels with kept messages, per tenant.
+    pub channels_max: usize,
+    /// Bytes of kept messages, all tenants together.
+    pub history_bytes_max: usize,
+    /// Idempotency keys remembered, per tenant; the oldest goes first.
+    pub idempotency_keys_max: usize,
+    /// Records of users and tokens, per tenant.
+    pub records_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            keep: Keep::DEFAULT,
+            channels_max: 100_000,
+            history_bytes_max: 64 * 1024 * 1024,
+            idempotency_keys_max: 10_000,
+            records_max: 100_000,
+        }
+    }
+}
+
+/// How long an idempotency key is honoured, in seconds.
+const IDEMPOTENCY_SECONDS: u64 = 300;
+/// Channels looked at in one tick for messages that are too old.
+const EXPIRED_PER_TICK_MAX: usize = 1_000;
+
+/// Kept messages of one channel.
+struct Record {
+    messages: VecDeque<Rc<Message>>,
+    bytes: usize,
+    floor: MessageId,
+    offset: u64,
+}
+
+struct Tenant {
+    last: MessageId,
+    dropped_floor: MessageId,
+    records: HashMap<ChannelName, Record>,
+    /// Every channel with a record, in the order in which they are looked at for expiry.
+    round: VecDeque<ChannelName>,
+    answered: HashMap<Box<str>, Outcome>,
+    answered_order: VecDeque<(u64, Box<str>)>,
+    kept: HashMap<(RecordKind, Box<str>), Box<str>>,
+}
+
+/// See the module's documentation.
+pub struct MemoryEngine {
+    limits: Limits,
+    tenants: Vec<Tenant>,
+    outputs: VecDeque<Output>,
+    usage: Usage,
+}
+
+impl MemoryEngine {
+    /// An empty engine for `tenants` tenants that starts now.
+    pub fn new(tenants: usize, limits: Limits, now: Now) -> MemoryEngine {
+        let start = MessageId { second: now.unix_second, n: now.unix_nanos };
+        let tenant = |_| Tenant {
+            last: start,
+            dropped_floor: start,
+            records: HashMap::new(),
+            round: VecDeque::new(),
+            answered: HashMap::new(),
+            answered_order: VecDeque::new(),
+            kept: HashMap::new(),
+        };
+        MemoryEngine {
+            limits,
+            tenants: (0..tenants).map(tenant).collect(),
+            outputs: VecDeque::new(),
+            usage: Usage::default(),
+        }
+    }
+
+    fn tenant(&mut self, tenant: TenantId) -> &mut Tenant {
+        &mut self.tenants[usize::from(tenant.0)]
+    }
+
+    fn run(&mut self, command: Command, now: Now) -> Outcome {
+        match command {
+            Command::Publish { tenant, messages, idempotency_key } => {
+                self.publish(tenant, messages, idempotency_key, now)
+            }
+            Command::MessagesAfter { tenant, channels, start } => {
+                Outcome::Messages(self.messages_after(tenant, &channels, start, now))
+            }
+            // Nobody is elsewhere: the hub's own count is the whole truth.
+            Command::Enter { .. } | Command::Leave { .. } => Outcome::Done,
+            Command::Presence { .. } => Outcome::Presence { count: 0, users: Vec::new() },
+            Command::Counts { channels, .. } => Outcome::Counts(vec![0; channels.len()]),
+            Command::PutRecord { tenant, kind, key, value } => {
+                self.put_record(tenant, kind, key, value)
+            }
+            Command::GetRecord { tenant, kind, key } => {
+                Outcome::Record(self.tenant(tenant).kept.get(&(kind, key)).cloned())
+            }
+            Command::DeliverToUser { tenant, user, event, data } => {
+                let happened = Happened::ToUser { tenant, user, event, data };
+                self.outputs.push_back(Output::Happened(happened));
+                Outcome::Delivered(0)
+            }
+            Command::Kick { tenant, channel } => self.kick(tenant, channel),
+        }
+    }
+
+    fn publish(
+        &mut self,
+        tenant: TenantId,
+        messages: Vec<NewMessage>,
+        idempotency_key: Option<Box<str>>,
+        now: Now,
+    ) -> Outcome {
+        if let Some(outcome) = self.answered_before(tenant, idempotency_key.as_deref(), now) {
+            return outcome;
+        }
+        if !self.has_room_for(tenant, &messages) {
+            return Outcome::Refused(Refusal::TooManyChannels);
+        }
+        for message in messages {
+            self.publish_one(tenant, message, now);
+        }
+        let outcome = Outcome::Published { last: self.tenant(tenant).last, elsewhere: 0 };
+        if let Some(key) = idempotency_key {
+            self.remember_answer(tenant, key, outcome.clone(), now);
+        }
+        outcome
+    }
+
+    fn has_room_for(&self, tenant: TenantId, messages: &[NewMessage]) -> bool {
+        let records = &self.tenants[usize::from(tenant.0)].records;
+        let new = messages.iter().filter(|message| !records.contains_key(&message.channel)).count();
+        records.len() + new <= self.limits.channels_max
+    }
+
+    fn publish_one(&mut self, tenant_id: TenantId, new: NewMessage, now: Now) {
+        let tenant = &mut self.tenants[usize::from(tenant_id.0)];
+        tenant.last = next_id(tenant.last, now);
+        if !tenant.records.contains_key(&new.channel) {
+            tenant.round.push_back(new.channel.clone());
+            self.usage.channels += 1;
+        }
+        let record = tenant.records.entry(new.channel.clone()).or_insert_with(|| Record {
+            messages: VecDeque::new(),
+            bytes: 0,
+            floor: tenant.dropped_floor,
+            offset: 0,
+        });
+        record.offset += 1;
+        let message = Rc::new(Message {
+            id: tenant.last,
+            offset: record.offset,
+            tenant: tenant_id,
+            channel: new.channel,
+            event: new.event,
+            data: new.data,
+        });
+        record.push(message.clone(), &mut self.usage);
+        record.trim(self.limits.keep, now, &mut self.usage);
+        self.outputs.push_back(Output::Happened(Happened::Published(message)));
+        self.make_room();
+    }
+
+    /// Keeps the sum of all histories within its bound: channels give up their oldest in turn, those of
+    /// the tenant with the most channels first.
+    fn make_room(&mut self) {
+        while self.usage.bytes > self.limits.history_bytes_max {
+            let largest = self.tenants.iter_mut().max_by_key(|tenant| tenant.round.len());
+            let Some(tenant) = largest else { return };
+            let Some(name) = tenant.round.pop_front() else { return };
+            if let Some(record) = tenant.records.get_mut(&name) {
+                record.drop_oldest(&mut self.usage);
+            }
+            tenant.keep_or_close(name, &mut self.usage);
+        }
+    }
+
+    fn messages_after(
+        &mut self,
+        tenant: TenantId,
+        channels: &[ChannelName],
+        start: Start,
+        now: Now,
+    ) -> Replay {
+        let keep = self.limits.keep;
+        let tenant = &mut self.tenants[usize::from(tenant.0)];
+        for name in channels {
+            if let Some(record) = tenant.records.get_mut(name) {
+                record.trim(keep, now, &mut self.usage);
+            }
+        }
+        match start {
+            Start::After(since) => tenant.after(channels, since),
+            Start::Last(_) if !keep.is_listed => tenant.replay(Vec::new(), None),
+            Start::Last(most) => {
+                let mut messages = tenant.merged(channels, MessageId::default());
+                messages.drain(..messages.len().saturating_sub(most as usize));
+                tenant.replay(messages, None)
+            }
+        }
+    }
+
+    fn answered_before(
+        &mut self,
+        tenant: TenantId,
+        key: Option<&str>,
+        now: Now,
+    ) -> Option<Outcome> {
+        let tenant = self.tenant(tenant);
+        while let Some((second, _)) = tenant.answered_order.front()
+            && second + IDEMPOTENCY_SECONDS <= now.unix_second
+        {
+            tenant.forget_oldest_answer();
+        }
+        tenant.answered.get(key?).cloned()
+    }
+
+    fn remember_answer(&mut self, tenant: TenantId, key: Box<str>, answer: Outcome, now: Now) {
+        let keys_max = self.limits.idempotency_keys_max;
+        let tenant = self.tenant(tenant);
+        if tenant.answered.len() >= keys_max {
+            tenant.forget_oldest_answer();
+        }
+        tenant.answered_order.push_back((now.unix_second, key.clone()));
+        tenant.answered.insert(key, answer);
+    }
+
+    fn put_record(
+        &mut self,
+        tenant: TenantId,
+        kind: RecordKind,
+        key: Box<str>,
+        value: Option<Box<str>>,
+    ) -> Outcome {
+        let records_max = self.limits.records_max;
+        let kept = &mut self.tenant(tenant).kept;
+        match value {
+            None => kept.remove(&(kind, key)),
+            Some(_) if kept.len() >= records_max && !kept.contains_key(&(kind, key.clone())) => {
+                return Outcome::Refused(Refusal::Unavailable);
+            }
+            Some(value) => kept.insert((kind, key), value),
+        };
+        Outcome::Done
+    }
+
+    fn kick(&mut self, tenant_id: TenantId, channel: ChannelName) -> Outcome {
+        let tenant = &mut self.tenants[usize::from(tenant_id.0)];
+        let existed = tenant.records.contains_key(&channel);
+        if let Some(record) = tenant.records.get_mut(&channel) {
+            while record.drop_oldest(&mut self.usage) {}
+            tenant.round.retain(|name| *name != channel);
+            tenant.keep_or_close(channel.clone(), &mut self.usage);
+        }
+        let happened = Happened::Kicked { tenant: tenant_id, channel };
+        self.outputs.push_back(Output::Happened(happened));
+        Outcome::Kicked(existed)
+    }
+}
+
+impl Engine for MemoryEngine {
+    fn submit(&mut self, token: Option<Token>, command: Command, now: Now) {
+        let outcome = self.run(command, now);
+        if let Some(token) = token {
+            self.outputs.push_back(Output::Completed(token, outcome));
+        }
+    }
+
+    fn take(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn tick(&mut self, now: Now) {
+        for tenant in &mut self.tenants {
+            for _ in 0..EXPIRED_PER_TICK_MAX.min(tenant.round.len()) {
+                let Some(name) = tenant.round.pop_front() else { break };
+                if let Some(record) = tenant.records.get_mut(&name) {
+                    record.expire(self.limits.keep, now, &mut self.usage);
+                }
+                tenant.keep_or_close(name, &mut self.usage);
+            }
+        }
+    }
+
+    fn position(&self, tenant: TenantId) -> MessageId {
+        self.tenants[usize::from(tenant.0)].last
+    }
+
+    fn usage(&self) -> Usage {
+        self.usage
+    }
+}
+
+/// The second is `max(clock, last)`; a full count of a second borrows from the next.
+fn next_id(last: MessageId, now: Now) -> MessageId {
+    if now.unix_second > last.second {
+        return MessageId { second: now.unix_second, n: 1 };
+    }
+    match last.n.checked_add(1) {
+        Some(n) => MessageId { second: last.second, n },
+        None => MessageId { second: last.second + 1, n: 1 },
+    }
+}
+
+impl Record {
+    fn push(&mut self, message: Rc<Message>, usage: &mut Usage) {
+        self.bytes += message.bytes();
+        usage.bytes += message.bytes();
+        usage.messages += 1;
+        self.messages.push_back(message);
+    }
+
+    fn drop_oldest(&mut self, usage: &mut Usage) -> bool {
+        let Some(message) = self.messages.pop_front() else { return false };
+        self.bytes -= message.bytes();
+        usage.bytes -= message.bytes();
+        usage.messages -= 1;
+        self.floor = self.floor.max(message.id);
+        true
+    }
+
+    fn trim(&mut self, keep: Keep, now: Now, usage: &mut Usage) {
+        while self.messages.len() > keep.messages_max
+            || (self.bytes > keep.bytes_max && self.messages.len() > 1)
+        {
+            self.drop_oldest(usage);
+        }
+        self.expire(keep, now, usage);
+    }
+
+    fn expire(&mut self, keep: Keep, now: Now, usage: &mut Usage) {
+        while let Some(oldest) = self.messages.front()
+            && oldest.id.second + keep.seconds_max < now.unix_second
+        {
+            self.drop_oldest(usage);
+        }
+    }
+
+    fn after(&self, since: MessageId) -> impl Iterator<Item = &Rc<Message>> {
+        let first = self.messages.partition_point(|message| message.id <= since);
+        self.messages.range(first..)
+    }
+}
+
+impl Tenant {
+    fn floor_of(&self, channel: &ChannelName) -> MessageId {
+        self.records.get(channel).map_or(self.dropped_floor, |record| record.floor)
+    }
+
+    fn merged(&self, channels: &[ChannelName], since: MessageId) -> Vec<Rc<Message>> {
+        let records = channels.iter().filter_map(|name| self.records.get(name));
+        let mut messages: Vec<_> =
+            records.flat_map(|record| record.after(since)).cloned().collect();
+        messages.sort_unstable_by_key(|message| message.id);
+        messages.dedup_by_key(|message| message.id);
+        messages
+    }
+
+    fn after(&self, channels: &[ChannelName], since: MessageId) -> Replay {
+        if since > self.last {
+            let lost = Lost { channels: channels.to_vec(), resume_from: self.last };
+            return self.replay(Vec::new(), Some(lost));
+        }
+        let resume_from = channels.iter().map(|name| self.floor_of(name)).max().unwrap_or(since);
+        if resume_from <= since {
+            return self.replay(self.merged(channels, since), None);
+        }
+        // One cursor serves the whole set, so what other channels have up to `resume_from` goes too:
+        // whoever breaks off right after being told resumes there and must not miss it silently.
+        let is_lost = |name: &&ChannelName| {
+            self.floor_of(name) > since
+                || self.records.get(*name).is_some_and(|record| {
+                    record.after(since).next().is_some_and(|message| message.id <= resume_from)
+                })
+        };
+        let lost =
+            Lost { channels: channels.iter().filter(is_lost).cloned().collect(), resume_from };
+        self.replay(self.merged(channels, resume_from), Some(lost))
+    }
+
+    fn replay(&self, messages: Vec<Rc<Message>>, lost: Option<Lost>) -> Replay {
+        Replay { messages, lost, newest: self.last }
+    }
+
+    /// Puts a channel that was taken from the round back, unless nothing is kept of it any more.
+    fn keep_or_close(&mut self, name: ChannelName, usage: &mut Usage) {
+        match self.records.get(&name) {
+            Some(record) if record.messages.is_empty() => {
+                self.dropped_floor = self.dropped_floor.max(record.floor);
+                self.records.remove(&name);
+                usage.channels -= 1;
+            }
+            Some(_) => self.round.push_back(name),
+            None => {}
+        }
+    }
+
+    fn forget_oldest_answer(&mut self) {
+        if let Some((_, key)) = self.answered_order.pop_front() {
+            self.answered.remove(&key);
+        }
+    }
+}
