@@ -5,6 +5,8 @@
 
 #[cfg(feature = "cometql")]
 pub mod cometql;
+pub mod dialects;
 pub mod engines;
 pub mod hub;
 pub mod proto;
+pub mod transports;

@@ -1,0 +1,545 @@
+//! The channel URLs, encke's own dialect: curl is enough to use it.
+//!
+//! | request | asks for |
+//! |---|---|
+//! | `POST /channels/NAME[,NAME…]` | publishing the body |
+//! | `GET` with an upgrade, `Accept: text/event-stream`, `?transport=` | listening |
+//! | `GET` otherwise | what is kept |
+//! | `GET /channels/NAME/presence` | who is there |
+//! | `DELETE /channels/NAME` | forgetting it |
+//! | `GET /channels` | the list |
+//!
+//! NAMEs are split at raw commas before percent-decoding. A cursor comes as `Last-Event-ID`, else
+//! `If-None-Match`, else `?since=`, which stays in an EventSource's URL for ever.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Announcement, Dialect};
+use crate::hub::command::{Lost, NewMessage, Start};
+use crate::hub::delivery::{Payload, Transport};
+use crate::hub::message::{Data, Message, MessageId};
+use crate::hub::names::{ChannelName, EventName, NameError, RESERVED_EVENT_PREFIX};
+use crate::proto::http1::{Head, Method};
+use crate::proto::{json, url, ws_handshake};
+
+/// What somebody asks of the channel URLs.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Publish the body that follows.
+    Publish(Publish),
+    /// Listen.
+    Subscribe(Subscribe),
+    /// Show what is kept.
+    History {
+        /// Of which channels.
+        channels: Vec<ChannelName>,
+        /// From where.
+        start: Start,
+    },
+    /// Show who is there.
+    Presence(ChannelName),
+    /// Forget it.
+    Delete(ChannelName),
+    /// Show all channels.
+    List,
+}
+
+/// A publish, before its body is there.
+#[derive(Debug, PartialEq, Eq, Clone)]
+pub struct Publish {
+    /// Where to, each once.
+    pub channels: Vec<ChannelName>,
+    /// As what.
+    pub event: EventName,
+    /// For a client that may ask twice.
+    pub idempotency_key: Option<Box<str>>,
+}
+
+/// A wish to listen.
+#[derive(Debug, PartialEq, Eq, Clone)]
+pub struct Subscribe {
+    /// Where, each once.
+    pub channels: Vec<ChannelName>,
+    /// How the messages come.
+    pub transport: Transport,
+    /// Whether they come as JSON objects, where there is a choice.
+    pub as_json: bool,
+    /// Whether it wants to know how many listen.
+    pub watches: bool,
+    /// From where; `None`: from now.
+    pub start: Option<Start>,
+    /// How long a poll may be parked.
+    pub wait_seconds: Option<u16>,
+    /// The function that a JSONP answer or an iframe calls.
+    pub callback: Option<Box<str>>,
+    /// The name of a poll's session.
+    pub session: Option<Box<str>>,
+    /// The WebSocket subprotocol to agree to.
+    pub subprotocol: Option<&'static str>,
+}
+
+/// Why a request cannot be understood: an HTTP status and what to tell.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status.
+    pub status: u16,
+    /// One sentence for a person.
+    pub explain: Cow<'static, str>,
+    /// The value of an `Allow` header.
+    pub allow: Option<&'static str>,
+}
+
+impl Refusal {
+    /// A status and a sentence.
+    pub fn new(status: u16, explain: impl Into<Cow<'static, str>>) -> Refusal {
+        Refusal { status, explain: explain.into(), allow: None }
+    }
+}
+
+impl From<NameError> for Refusal {
+    fn from(error: NameError) -> Refusal {
+        Refusal::new(400, error.to_string())
+    }
+}
+
+impl From<url::Error> for Refusal {
+    fn from(_: url::Error) -> Refusal {
+        Refusal::new(400, "a percent sign must be followed by two hexadecimal digits")
+    }
+}
+
+/// The subprotocol that means `?format=json`.
+pub const JSON_SUBPROTOCOL: &str = "encke.json";
+/// What may be asked of `/channels/NAME`.
+pub const CHANNEL_METHODS: &str = "GET, HEAD, POST, DELETE, OPTIONS";
+/// What may be asked of everything that is only read.
+pub const READ_METHODS: &str = "GET, HEAD, OPTIONS";
+
+const CALLBACK_BYTES_MAX: usize = 64;
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
+
+/// Understands a request whose path is below `/channels`; `path` is what follows that, raw.
+pub fn parse(head: &Head<'_>, path: &[u8], channels_max: usize) -> Result<Request, Refusal> {
+    let mut segments = path.split(|&byte| byte == b'/').skip(1);
+    let names = segments.next().filter(|names| !names.is_empty());
+    let (Some(names), below) = (names, segments.next()) else {
+        return only_read(head, Request::List);
+    };
+    let channels = parse_names(names, channels_max)?;
+    match (below, segments.next()) {
+        (None, _) => parse_channel_request(head, channels),
+        (Some(b"presence"), None) => only_read(
+            head,
+            Request::Presence(single(channels, "presence is asked of one channel")?),
+        ),
+        _ => Err(Refusal::new(404, "there is nothing here; channels are at /channels/NAME")),
+    }
+}
+
+fn only_read(head: &Head<'_>, request: Request) -> Result<Request, Refusal> {
+    match head.method {
+        Method::Get | Method::Head => Ok(request),
+        _ => Err(method_not_allowed(READ_METHODS)),
+    }
+}
+
+/// 405 with what is allowed.
+pub fn method_not_allowed(allow: &'static str) -> Refusal {
+    let explain = format!("this method is not for this address; allowed: {allow}");
+    Refusal { status: 405, explain: explain.into(), allow: Some(allow) }
+}
+
+fn parse_names(raw: &[u8], channels_max: usize) -> Result<Vec<ChannelName>, Refusal> {
+    let mut channels = Vec::new();
+    for name in raw.split(|&byte| byte == b',') {
+        let name = ChannelName::new(&url::percent_decode(name)?)?;
+        if !channels.contains(&name) {
+            channels.push(name);
+        }
+        if channels.len() > channels_max {
+            return Err(Refusal::new(400, format!("at most {channels_max} channels a request")));
+        }
+    }
+    Ok(channels)
+}
+
+fn single(mut channels: Vec<ChannelName>, explain: &'static str) -> Result<ChannelName, Refusal> {
+    match (channels.pop(), channels.is_empty()) {
+        (Some(channel), true) => Ok(channel),
+        _ => Err(Refusal::new(400, explain)),
+    }
+}
+
+fn parse_channel_request(head: &Head<'_>, channels: Vec<ChannelName>) -> Result<Request, Refusal> {
+    let query = Query::parse(head)?;
+    match head.method {
+        Method::Post => Ok(Request::Publish(Publish {
+            channels,
+            event: EventName::new(&query.event)?,
+            idempotency_key: idempotency_key(head)?,
+        })),
+        Method::Delete => Ok(Request::Delete(single(channels, "DELETE takes one channel")?)),
+        Method::Head => Ok(history(head, channels, &query)?),
+        Method::Get => {
+            let transport = match &query.transport {
+                Some(name) => Some(transport(name)?),
+                None => asked_for(head),
+            };
+            match transport {
+                Some(transport) => subscribe(head, channels, transport, query),
+                None => history(head, channels, &query),
+            }
+        }
+        _ => Err(method_not_allowed(CHANNEL_METHODS)),
+    }
+}
+
+fn idempotency_key(head: &Head<'_>) -> Result<Option<Box<str>>, Refusal> {
+    let Some(key) = head.header("Idempotency-Key") else { return Ok(None) };
+    match std::str::from_utf8(key) {
+        Ok(key) if (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) => Ok(Some(key.into())),
+        _ => Err(Refusal::new(400, "an Idempotency-Key has 1 to 128 bytes of text")),
+    }
+}
+
+/// The transport that the headers ask for; `None`: an ordinary GET.
+fn asked_for(head: &Head<'_>) -> Option<Transport> {
+    let accepts_events = || {
+        head.headers_named("Accept").any(|value| {
+            value.windows(17).any(|part| part.eq_ignore_ascii_case(b"text/event-stream"))
+        })
+    };
+    if ws_handshake::is_upgrade(head) {
+        Some(Transport::WebSocket)
+    } else if accepts_events() {
+        Some(Transport::EventStream)
+    } else {
+        preferred_wait(head).map(|_| Transport::LongPoll)
+    }
+}
+
+fn transport(name: &str) -> Result<Transport, Refusal> {
+    let transport = Transport::ALL.into_iter().find(|transport| transport.name() == name);
+    transport.ok_or(Refusal::new(400, "transport is one of ws, sse, stream, poll, iframe"))
+}
+
+/// RFC 7240 §4.3.
+fn preferred_wait(head: &Head<'_>) -> Option<u16> {
+    let preferences =
+        head.headers_named("Prefer").flat_map(|value| value.split(|byte| b",;".contains(byte)));
+    let mut waits = preferences.filter_map(|preference| {
+        let preference = std::str::from_utf8(preference).ok()?.trim();
+        preference.strip_prefix("wait=")?.trim_matches('"').parse().ok()
+    });
+    waits.next()
+}
+
+fn subscribe(
+    head: &Head<'_>,
+    channels: Vec<ChannelName>,
+    transport: Transport,
+    query: Query<'_>,
+) -> Result<Request, Refusal> {
+    let offers_json = transport == Transport::WebSocket
+        && head.has_token("Sec-WebSocket-Protocol", JSON_SUBPROTOCOL);
+    let callback = callback(transport, query.callback.as_deref())?;
+    Ok(Request::Subscribe(Subscribe {
+        start: start(head, &query)?,
+        as_json: query.as_json || offers_json,
+        wait_seconds: query.wait_seconds.or_else(|| preferred_wait(head)),
+        watches: query.watches,
+        session: query.session.map(Into::into),
+        subprotocol: offers_json.then_some(JSON_SUBPROTOCOL),
+        callback,
+        channels,
+        transport,
+    }))
+}
+
+fn callback(transport: Transport, given: Option<&str>) -> Result<Option<Box<str>>, Refusal> {
+    let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"_.$".contains(&byte);
+    match given {
+        None if transport == Transport::Iframe => {
+            Err(Refusal::new(400, "an iframe stream needs ?callback=, the function it calls"))
+        }
+        Some(name) if matches!(transport, Transport::Iframe | Transport::LongPoll) => {
+            if name.is_empty() || name.len() > CALLBACK_BYTES_MAX || !name.bytes().all(is_name_byte)
+            {
+                return Err(Refusal::new(400, "a callback is 1 to 64 of A-Z a-z 0-9 _ . $"));
+            }
+            Ok(Some(name.into()))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn history(
+    head: &Head<'_>,
+    channels: Vec<ChannelName>,
+    query: &Query<'_>,
+) -> Result<Request, Refusal> {
+    let start = start(head, query)?.unwrap_or(Start::Last(u32::MAX));
+    Ok(Request::History { channels, start })
+}
+
+fn start(head: &Head<'_>, query: &Query<'_>) -> Result<Option<Start>, Refusal> {
+    // An EventSource that has no id yet sends none; an empty one means the same.
+    let header = |name| head.header(name).filter(|value| !value.is_empty());
+    let cursor = header("Last-Event-ID").or_else(|| header("If-None-Match").map(entity_tag));
+    let cursor = match cursor {
+        Some(bytes) => Some(String::from_utf8_lossy(bytes)),
+        None => query.since.clone().filter(|since| !since.is_empty()),
+    };
+    match cursor {
+        Some(cursor) => match cursor.parse() {
+            Ok(id) => Ok(Some(Start::After(id))),
+            Err(_) => Err(Refusal::new(400, "a cursor is the id of a message, like 1763690000-1")),
+        },
+        None => Ok(query.last.map(Start::Last)),
+    }
+}
+
+/// RFC 9110 §8.8.3: the opaque tag inside `"…"` or `W/"…"`; a bare one is understood too.
+fn entity_tag(value: &[u8]) -> &[u8] {
+    let value = value.strip_prefix(b"W/").unwrap_or(value);
+    value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value)
+}
+
+/// The parameters of a channel URL. Unknown ones are left alone: an EventSource polyfill adds its own.
+#[derive(Default)]
+struct Query<'a> {
+    event: Cow<'a, str>,
+    transport: Option<Cow<'a, str>>,
+    since: Option<Cow<'a, str>>,
+    last: Option<u32>,
+    wait_seconds: Option<u16>,
+    as_json: bool,
+    watches: bool,
+    callback: Option<Cow<'a, str>>,
+    session: Option<Cow<'a, str>>,
+}
+
+impl<'a> Query<'a> {
+    fn parse(head: &Head<'a>) -> Result<Query<'a>, Refusal> {
+        let mut query = Query::default();
+        for pair in url::query_pairs(head.query) {
+            let (name, value) = pair?;
+            query.set(&name, text(value)?)?;
+        }
+        Ok(query)
+    }
+
+    fn set(&mut self, name: &[u8], value: Cow<'a, str>) -> Result<(), Refusal> {
+        match name {
+            b"event" => self.event = value,
+            b"transport" => self.transport = Some(value),
+            b"since" => self.since = Some(value),
+            b"last" => self.last = Some(number(&value, "last is a number of messages")?),
+            b"wait" => self.wait_seconds = Some(number(&value, "wait is a number of seconds")?),
+            b"format" => {
+                self.as_json = match &*value {
+                    "json" => true,
+                    "" | "raw" => false,
+                    _ => return Err(Refusal::new(400, "format is json or raw")),
+                }
+            }
+            b"presence" => self.watches = &*value == "1",
+            b"callback" => self.callback = Some(value),
+            b"session" => self.session = Some(session(value)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn text(value: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Refusal> {
+    let text = match value {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+    };
+    text.ok_or(Refusal::new(400, "the query is not UTF-8"))
+}
+
+fn number<T: std::str::FromStr>(value: &str, explain: &'static str) -> Result<T, Refusal> {
+    value.parse().map_err(|_| Refusal::new(400, explain))
+}
+
+fn session(value: Cow<'_, str>) -> Result<Cow<'_, str>, Refusal> {
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if (16..=64).contains(&value.len()) && value.bytes().all(is_good) {
+        return Ok(value);
+    }
+    Err(Refusal::new(400, "a session is 16 to 64 random characters of A-Z a-z 0-9 - _"))
+}
+
+/// What a client sent over its WebSocket.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ClientMessage {
+    /// Where to; `None`: to every channel of the connection.
+    pub channel: Option<ChannelName>,
+    /// As what.
+    pub event: EventName,
+    /// What.
+    pub data: Data,
+}
+
+/// Understands a message of a `format=json` client: `{"channel"?, "event"?, "data"}`.
+pub fn parse_client_json(text: &str) -> Result<ClientMessage, Refusal> {
+    let not_understood = || {
+        Refusal::new(400, "a message is a JSON object like {\"channel\":\"a\",\"data\":\"text\"}")
+    };
+    let members = json::members(text.as_bytes()).map_err(|_| not_understood())?;
+    let (mut channel, mut event, mut data) = (None, EventName::default(), None);
+    for (name, value) in members {
+        match &*name {
+            "channel" => {
+                let name = json::string_value(value).ok_or_else(not_understood)?;
+                channel = Some(ChannelName::new(name.as_bytes())?);
+            }
+            "event" => {
+                event = EventName::new(&json::string_value(value).ok_or_else(not_understood)?)?;
+            }
+            // A string is published as its text, any other value as its JSON.
+            "data" => {
+                data = Some(match json::string_value(value) {
+                    Some(text) => Data::text(&text),
+                    None => Data::new(value),
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(ClientMessage { channel, event, data: data.ok_or_else(not_understood)? })
+}
+
+/// One message for each channel.
+pub fn messages(channels: &[ChannelName], event: &EventName, data: &Data) -> Vec<NewMessage> {
+    let message = |channel: &ChannelName| NewMessage {
+        channel: channel.clone(),
+        event: event.clone(),
+        data: data.clone(),
+    };
+    channels.iter().map(message).collect()
+}
+
+/// Bits of the native dialect's variant.
+pub mod variant {
+    /// Messages come as JSON objects.
+    pub const JSON: u16 = 1;
+    /// The response has no chunks.
+    pub const UNCHUNKED: u16 = 1 << 1;
+    /// The client is told how many listen.
+    pub const WATCHES: u16 = 1 << 2;
+    /// The transport cannot carry bytes that are not UTF-8.
+    pub const TEXT_ONLY: u16 = 1 << 3;
+    /// Where the number of an iframe's callback begins.
+    pub const CALLBACK_SHIFT: u16 = 8;
+}
+
+/// The native dialect.
+pub struct Native;
+
+impl Dialect for Native {
+    fn encode(&self, message: &Message, variant: u16, frame: &mut dyn FnMut(Payload<'_>)) {
+        let is_servers = message.event.starts_with(RESERVED_EVENT_PREFIX);
+        if is_servers && message.id == MessageId::default() && variant & variant::WATCHES == 0 {
+            return;
+        }
+        let id = has_id(message).then(|| message.id.to_string());
+        if variant & variant::JSON != 0 {
+            let mut object = Vec::with_capacity(message.bytes() + 64);
+            write_object(message, id.as_deref(), &mut object);
+            return frame(Payload { id: id.as_deref(), event: None, data: &object, is_text: true });
+        }
+        let event = Some(&*message.event).filter(|event| !event.is_empty());
+        let (mut data, mut is_text) = (message.data.as_bytes(), message.data.as_text().is_some());
+        let mut encoded = Vec::new();
+        if !is_text && variant & variant::TEXT_ONLY != 0 {
+            write_base64(data, &mut encoded);
+            (data, is_text) = (&encoded, true);
+        }
+        frame(Payload { id: id.as_deref(), event, data, is_text });
+    }
+
+    fn announce(&self, event: &Announcement<'_>, variant: u16, frame: &mut dyn FnMut(Payload<'_>)) {
+        let id = event.id.map(|id| id.to_string());
+        let id = id.as_deref();
+        if variant & variant::JSON == 0 {
+            let data = event.data.as_bytes();
+            return frame(Payload { id, event: Some(event.name), data, is_text: true });
+        }
+        let mut object = b"{".to_vec();
+        write_id(id, &mut object);
+        object.extend_from_slice(format!("\"event\":\"{}\",\"data\":", event.name).as_bytes());
+        object.extend_from_slice(event.data.as_bytes());
+        object.push(b'}');
+        frame(Payload { id, event: None, data: &object, is_text: true });
+    }
+}
+
+/// What the server says of the moment has no place in the order.
+fn has_id(message: &Message) -> bool {
+    message.id != MessageId::default()
+}
+
+/// `{"id":"1763690000-1","channel":"a","event":"x","data":…}`; without id or event where there is none.
+fn write_object(message: &Message, id: Option<&str>, out: &mut Vec<u8>) {
+    out.push(b'{');
+    write_id(id, out);
+    out.extend_from_slice(b"\"channel\":");
+    json::write_string(out, &message.channel);
+    out.push(b',');
+    if !message.event.is_empty() {
+        out.extend_from_slice(b"\"event\":");
+        json::write_string(out, &message.event);
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"data\":");
+    match message.data.as_text() {
+        // The server's own data is JSON already.
+        Some(text) if message.event.starts_with(RESERVED_EVENT_PREFIX) => {
+            out.extend_from_slice(text.as_bytes());
+        }
+        Some(text) => json::write_string(out, text),
+        None => write_base64(message.data.as_bytes(), out),
+    }
+    out.push(b'}');
+}
+
+fn write_id(id: Option<&str>, out: &mut Vec<u8>) {
+    if let Some(id) = id {
+        out.extend_from_slice(b"\"id\":\"");
+        out.extend_from_slice(id.as_bytes());
+        out.extend_from_slice(b"\",");
+    }
+}
+
+fn write_base64(data: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"base64\":\"");
+    out.extend_from_slice(STANDARD.encode(data).as_bytes());
+    out.extend_from_slice(b"\"}");
+}
+
+/// The data of `encke:lost`.
+pub fn lost_data(lost: &Lost, since: MessageId) -> String {
+    let mut data = b"{\"channels\":[".to_vec();
+    for (index, channel) in lost.channels.iter().enumerate() {
+        if index > 0 {
+            data.push(b',');
+        }
+        json::write_string(&mut data, channel);
+    }
+    data.extend_from_slice(format!("],\"since\":\"{since}\"}}").as_bytes());
+    String::from_utf8_lossy(&data).into_owned()
+}
+
+/// The data of `encke:error`, and the body of every refused request.
+pub fn error_data(explain: &str) -> String {
+    let mut data = b"{\"error\":".to_vec();
+    json::write_string(&mut data, explain);
+    data.push(b'}');
+    String::from_utf8_lossy(&data).into_owned()
+}
