@@ -189,6 +189,18 @@ page("every transport is really used, brings each line once, and misses none whi
   assert.ok(numbers.length > 10);
 });
 
+page("where WebSockets do not get through, Auto takes the next transport", async world => {
+  const ada = await world.window({ path: "/?channel=elsewhere" });
+  await live(ada, "Live · WebSocket");
+  await ada.context().addInitScript(() => { // what a hostile proxy looks like from a page
+    window.WebSocket = class { constructor() { setTimeout(() => this.onclose()); } close() {} };
+  });
+  await ada.goto(world.server.url);
+  await live(ada, "Live · SSE");
+  await say(ada, "around it");
+  await line(ada, "around it").waitFor();
+});
+
 for (const { value, shown } of transports.slice(0, 4)) {
   page(`online and typing also work by ${value}`, async ({ window }) => {
     const ada = await window();
