@@ -1,11 +1,11 @@
 //! Protocols: bytes to values and back, and nothing else. No socket, clock, logger or decision here.
 
-pub mod websocket;
 pub mod chunked;
 pub mod http1;
 pub mod json;
-pub mod sse;
-pub mod url;
-pub mod ws_handshake;
 #[cfg(feature = "cometql")]
 pub mod mysql;
+pub mod sse;
+pub mod url;
+pub mod websocket;
+pub mod ws_handshake;

@@ -3,12 +3,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod websocket;
 mod chunked;
 mod http1;
 mod json;
-mod sse;
-mod url;
-mod ws_handshake;
 #[cfg(feature = "cometql")]
 mod mysql;
+mod sse;
+mod url;
+mod websocket;
+mod ws_handshake;

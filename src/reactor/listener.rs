@@ -1,0 +1,105 @@
+//! Listening sockets, TCP and Unix.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use mio::net::{TcpListener, UnixListener};
+
+use super::socket::StreamSocket;
+use super::sys;
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// An address and a port; port 0 lets the system choose.
+    Tcp(SocketAddr),
+    /// A path in the file system.
+    Unix(PathBuf),
+}
+
+impl Address {
+    /// Whether only programs of this machine can reach it.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Address::Tcp(address) => address.ip().is_loopback(),
+            Address::Unix(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(address) => write!(f, "{address}"),
+            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// An open listener.
+pub(super) enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener, PathBuf),
+}
+
+impl Acceptor {
+    pub fn bind(address: &Address) -> io::Result<Acceptor> {
+        match address {
+            Address::Tcp(address) => {
+                let listener = TcpListener::bind(*address)?;
+                sys::set_no_delay(listener.as_fd())?;
+                Ok(Acceptor::Tcp(listener))
+            }
+            Address::Unix(path) => {
+                remove_if_abandoned(path)?;
+                Ok(Acceptor::Unix(UnixListener::bind(path)?, path.clone()))
+            }
+        }
+    }
+
+    /// Where it really listens.
+    pub fn address(&self) -> io::Result<Address> {
+        match self {
+            Acceptor::Tcp(listener) => listener.local_addr().map(Address::Tcp),
+            Acceptor::Unix(_, path) => Ok(Address::Unix(path.clone())),
+        }
+    }
+
+    pub fn descriptor(&self) -> RawFd {
+        match self {
+            Acceptor::Tcp(listener) => listener.as_raw_fd(),
+            Acceptor::Unix(listener, _) => listener.as_raw_fd(),
+        }
+    }
+
+    pub fn accept(&self) -> io::Result<StreamSocket> {
+        let descriptor = match self {
+            Acceptor::Tcp(listener) => OwnedFd::from(listener.accept()?.0),
+            Acceptor::Unix(listener, _) => OwnedFd::from(listener.accept()?.0),
+        };
+        Ok(StreamSocket::from(descriptor))
+    }
+}
+
+impl Drop for Acceptor {
+    fn drop(&mut self) {
+        if let Acceptor::Unix(_, path) = self {
+            // Somebody may have removed it already: then there is nothing to do.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// A socket file that nobody listens to any more is in the way of a restart.
+fn remove_if_abandoned(path: &Path) -> io::Result<()> {
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        // In use: `bind` will say so. Not there: nothing to do.
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,58 @@
+//! The only unsafe code of encke: what the standard library has no safe call for.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// Raises this process's descriptor limit to the hard limit; the answer is what it is now.
+pub fn raise_descriptor_limit() -> io::Result<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid rlimit for the kernel to fill.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
+    if limit.rlim_cur < limit.rlim_max {
+        limit.rlim_cur = limit.rlim_max;
+        // SAFETY: `limit` is a valid rlimit, and the kernel only reads it.
+        check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) })?;
+    }
+    Ok(limit.rlim_cur)
+}
+
+/// Fills `bytes` (at most 256) from the kernel's random source.
+pub fn random(bytes: &mut [u8]) -> io::Result<()> {
+    // SAFETY: pointer and length are those of one live slice.
+    let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    // The kernel promises so few bytes whole or not at all.
+    if got == bytes.len() as isize { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// A descriptor that becomes readable when SIGTERM or SIGINT arrives; they do nothing else any more.
+pub fn stop_signals() -> io::Result<OwnedFd> {
+    // SAFETY: an all-zero sigset_t is a valid value, which `sigemptyset` makes an empty set.
+    let mut signals: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `signals` is valid for all of these calls, and the descriptor that signalfd returns is new
+    // and ours alone.
+    unsafe {
+        check(libc::sigemptyset(&mut signals))?;
+        check(libc::sigaddset(&mut signals, libc::SIGTERM))?;
+        check(libc::sigaddset(&mut signals, libc::SIGINT))?;
+        check(libc::sigprocmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut()))?;
+        let flags = libc::SFD_NONBLOCK | libc::SFD_CLOEXEC;
+        Ok(OwnedFd::from_raw_fd(check(libc::signalfd(-1, &signals, flags))?))
+    }
+}
+
+/// Answers without delay (TCP_NODELAY). Set on a listener, its connections inherit it: one system call
+/// instead of one for each of them.
+pub fn set_no_delay(listener: BorrowedFd<'_>) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    let length = size_of_val(&on) as libc::socklen_t;
+    let (level, name) = (libc::IPPROTO_TCP, libc::TCP_NODELAY);
+    // SAFETY: the pointer is to a live integer of the length given.
+    let result = unsafe {
+        libc::setsockopt(listener.as_raw_fd(), level, name, (&raw const on).cast(), length)
+    };
+    check(result).map(|_| ())
+}
+
+fn check(result: i32) -> io::Result<i32> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}

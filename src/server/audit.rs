@@ -1,0 +1,86 @@
+//! A look inside: what is held, and whether everything that points at something is pointed back at.
+
+use super::Server;
+use super::conn::Phase;
+use super::socket::Socket;
+use super::subscribe::Extra;
+
+/// What the server holds, in numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Holdings {
+    /// Slots in use, sessions without a connection included.
+    pub slots: usize,
+    /// Sessions without a connection.
+    pub detached: usize,
+    /// Memberships of all channels.
+    pub memberships: usize,
+    /// Channels with subscribers.
+    pub channels: usize,
+    /// Outboxes: clients that are slower than what they get.
+    pub outboxes: usize,
+    /// Bytes in them.
+    pub outbox_bytes: usize,
+    /// Boxes for unfinished input.
+    pub inputs: usize,
+    /// Boxes for further memberships.
+    pub furthers: usize,
+    /// Boxes for what only some phases have.
+    pub extras: usize,
+    /// Questions that the engine has not answered.
+    pub asks: usize,
+    /// Published and not yet in a batch.
+    pub feed: usize,
+}
+
+impl<S: Socket> Server<S> {
+    /// Counts what is held.
+    pub fn holdings(&self) -> Holdings {
+        let (channels, memberships) = self.hub.totals();
+        Holdings {
+            slots: self.connections.len(),
+            detached: self.sessions.len(),
+            memberships,
+            channels,
+            outboxes: self.outboxes.len(),
+            outbox_bytes: self.outboxes.values().map(|outbox| outbox.bytes()).sum(),
+            inputs: self.inputs.len(),
+            furthers: self.furthers.len(),
+            extras: self.extras.len(),
+            asks: self.asks.len(),
+            feed: self.feed.len(),
+        }
+    }
+
+    /// Follows every link from both ends. Takes as long as there are connections.
+    ///
+    /// # Panics
+    /// If one is broken: that is a bug of the server, whatever its clients did.
+    pub fn verify(&self) {
+        let (mut memberships, mut outboxes, mut inputs, mut furthers, mut extras) = (0, 0, 0, 0, 0);
+        for slot in 0..self.connections.end() {
+            let Some(conn) = self.connections.peek(slot) else { continue };
+            for membership in self.memberships(slot) {
+                let there = self.hub.members(membership.channel).at(membership.place);
+                assert_eq!(there.map(|id| id.0), Some(slot), "a member stands where it believes");
+                memberships += 1;
+            }
+            assert_eq!(conn.socket.is_none(), conn.phase == Phase::Detached, "slot {slot}");
+            outboxes += usize::from(conn.outbox.is_some());
+            inputs += usize::from(conn.input.is_some());
+            furthers += usize::from(conn.more.is_some());
+            extras += usize::from(conn.extra.is_some());
+        }
+        let held = self.holdings();
+        assert_eq!(memberships, held.memberships, "every member knows of its membership");
+        assert_eq!(outboxes, held.outboxes, "every outbox has an owner");
+        assert_eq!(inputs, held.inputs, "every input box has an owner");
+        assert_eq!(furthers, held.furthers, "every further membership has an owner");
+        assert_eq!(extras, held.extras, "every extra has an owner");
+        for ((tenant, name), key) in &self.sessions {
+            let conn = self.connections.find(*key).expect("a session has a slot");
+            assert_eq!((conn.phase, conn.tenant), (Phase::Detached, *tenant));
+            let extra = conn.extra.map(|index| self.extras.get(index));
+            assert!(matches!(extra, Some(Extra::Session(own)) if own == name));
+        }
+    }
+}

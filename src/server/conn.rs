@@ -1,0 +1,170 @@
+//! A connection's slot: what an idle subscriber needs, and not a byte more.
+//!
+//! ```text
+//!  Http ──upgrade──▶ WebSocket ─┐
+//!   │ ├──▶ EventStream ─────────┤
+//!   │ ├──▶ Stream ──────────────┼──▶ Closing ──▶ Free
+//!   │ └──▶ LongPoll ──▶ Http    │
+//!   │         └─ session ─▶ Detached (a slot without a socket) ──▶ Free
+//!  MySql ───────────────────────┘
+//! ```
+//! What has bytes left unread hands them to the phase that follows.
+
+use super::deadlines::Tick;
+use super::pool::PoolIndex;
+use super::slab::Key;
+use crate::hub::message::TenantId;
+use crate::hub::{ChannelId, Membership};
+
+/// What a connection is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// Nobody's slot.
+    Free,
+    /// Between requests, or inside one.
+    Http,
+    /// After the upgrade.
+    WebSocket,
+    /// An endless `text/event-stream`.
+    EventStream,
+    /// Any other endless response.
+    Stream,
+    /// A parked request: not read from, except to learn that the client went.
+    LongPoll,
+    /// A back end, speaking the MySQL protocol.
+    MySql,
+    /// A session between two requests: memberships without a socket.
+    Detached,
+    /// Our last word is written (or in the outbox); waiting for the peer to close.
+    Closing,
+}
+
+impl Phase {
+    pub const COUNT: usize = 9;
+}
+
+/// Bits of a slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Flags(u16);
+
+impl Flags {
+    /// The kernel may hold bytes that no further event will announce.
+    pub const UNREAD: Flags = Flags(1);
+    /// The peer sent FIN, or the socket failed: read on to the end.
+    pub const READ_CLOSED: Flags = Flags(1 << 1);
+    /// The connection is on the `ready_again` list.
+    pub const QUEUED: Flags = Flags(1 << 2);
+    /// An engine's answer is awaited; until then nothing more is read.
+    pub const ASKING: Flags = Flags(1 << 3);
+    /// Messages are held back until the answer to a resume is there.
+    pub const HOLDING: Flags = Flags(1 << 4);
+    /// Close when the outbox is empty.
+    pub const LAST_WORDS: Flags = Flags(1 << 5);
+    /// A ping was sent, and nothing heard since.
+    pub const AWAITING_PONG: Flags = Flags(1 << 6);
+    /// The outbox has not moved since the last heartbeat.
+    pub const STALLED: Flags = Flags(1 << 7);
+    /// Counts as present, but gets no messages.
+    pub const PRESENCE_ONLY: Flags = Flags(1 << 9);
+    /// The last deadline sent a ping: this one only looks for its answer.
+    pub const PINGED: Flags = Flags(1 << 11);
+    /// The client showed the publish key.
+    pub const HAS_KEY: Flags = Flags(1 << 12);
+    /// A parked poll's connection goes on after the answer.
+    pub const KEEP_ALIVE: Flags = Flags(1 << 13);
+    /// A parked poll came by HTTP/1.0.
+    pub const HTTP10: Flags = Flags(1 << 14);
+    /// A request head has begun and not ended.
+    pub const IN_HEAD: Flags = Flags(1 << 10);
+
+    pub fn has(self, flag: Flags) -> bool {
+        self.0 & flag.0 != 0
+    }
+
+    pub fn set(&mut self, flag: Flags) {
+        self.0 |= flag.0;
+    }
+
+    pub fn clear(&mut self, flag: Flags) {
+        self.0 &= !flag.0;
+    }
+
+    /// Clears the flag and tells whether it was set.
+    pub fn take(&mut self, flag: Flags) -> bool {
+        let had = self.has(flag);
+        self.clear(flag);
+        had
+    }
+}
+
+/// How a subscriber wants its messages: dialect, transport and the dialect's own variant. Subscribers of
+/// one format share every rendered byte.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Format {
+    pub dialect: u8,
+    pub transport: u8,
+    pub variant: u16,
+}
+
+/// One slot. In release builds 48 bytes with the reactor's socket.
+pub(crate) struct Conn<S> {
+    pub socket: Option<S>,
+    pub generation: u32,
+    pub deadline: Tick,
+    pub flags: Flags,
+    pub phase: Phase,
+    pub tenant: TenantId,
+    pub format: Format,
+    pub first: Membership,
+    /// Bytes that the kernel refused.
+    pub outbox: Option<PoolIndex>,
+    /// Unfinished input.
+    pub input: Option<PoolIndex>,
+    /// Further memberships.
+    pub more: Option<PoolIndex>,
+    /// What only some phases have: a MySQL session, a poll's callback, a session's name.
+    pub extra: Option<PoolIndex>,
+}
+
+/// No membership. While a slot is free its `place` chains the free list.
+pub(crate) const NO_MEMBERSHIP: Membership = Membership { channel: ChannelId(u32::MAX), place: 0 };
+
+const _: () = assert!(size_of::<Conn<std::net::TcpStream>>() <= 48);
+
+impl<S> Conn<S> {
+    pub const fn free() -> Conn<S> {
+        Conn {
+            socket: None,
+            generation: 0,
+            deadline: Tick::NEVER,
+            flags: Flags(0),
+            phase: Phase::Free,
+            tenant: TenantId(0),
+            format: Format { dialect: 0, transport: 0, variant: 0 },
+            first: NO_MEMBERSHIP,
+            outbox: None,
+            input: None,
+            more: None,
+            extra: None,
+        }
+    }
+
+    pub fn key(&self, slot: u32) -> Key {
+        Key { slot, generation: self.generation }
+    }
+
+    /// Whether further requests, frames or commands may be taken now. With bytes still waiting for the
+    /// client, or an answer for the engine, they may not: that is all the flow control there is.
+    pub fn takes_input(&self) -> bool {
+        matches!(self.phase, Phase::Http | Phase::WebSocket | Phase::MySql)
+            && !self.flags.has(Flags::ASKING)
+            && !self.flags.has(Flags::LAST_WORDS)
+            && self.outbox.is_none()
+    }
+
+    /// Whether what the client sends is read only to be thrown away.
+    pub fn ignores_input(&self) -> bool {
+        matches!(self.phase, Phase::EventStream | Phase::Stream | Phase::Closing)
+    }
+}

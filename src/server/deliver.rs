@@ -1,0 +1,156 @@
+//! Fan-out: each affected subscriber is visited once and gets its part of a batch in one write.
+
+use std::rc::Rc;
+
+use super::Server;
+use super::conn::{Flags, Phase};
+use super::disconnect::Disconnect;
+use super::outbox::Piece;
+use super::output::Chunk;
+use super::rendered::Rendered;
+use super::socket::Socket;
+use crate::hub::batch::Batch;
+use crate::hub::message::{MessageId, TenantId};
+
+/// A batch on its way.
+pub(crate) struct UnderWay {
+    batch: Batch,
+    rendered: Rendered,
+    /// Each tenant's position before this batch.
+    before: Vec<MessageId>,
+}
+
+impl UnderWay {
+    /// Up to where a tenant's feed was delivered before this batch began.
+    pub fn position_before(&self, tenant: TenantId) -> MessageId {
+        self.before[usize::from(tenant.0)]
+    }
+}
+
+impl<S: Socket> Server<S> {
+    /// Goes on with the batch under way, or begins the next; true if there is more to do.
+    pub(super) fn run_batch(&mut self) -> bool {
+        let Some(mut under_way) = self.under_way.take().or_else(|| self.begin_batch()) else {
+            return false;
+        };
+        self.uncork();
+        for _ in 0..self.settings.limits.deliveries_per_turn {
+            match under_way.batch.next(&self.hub) {
+                Some((subscriber, part)) => self.visit(&mut under_way, subscriber.0, part),
+                None => {
+                    self.end_batch(under_way);
+                    return !self.feed.is_empty();
+                }
+            }
+        }
+        self.under_way = Some(under_way);
+        true
+    }
+
+    fn begin_batch(&mut self) -> Option<UnderWay> {
+        let batch = Batch::begin(&mut self.hub, &mut self.feed)?;
+        let before = self.positions.clone();
+        for message in &batch.messages {
+            let position = &mut self.positions[usize::from(message.tenant.0)];
+            *position = message.id.max(*position);
+        }
+        self.metrics.batches += 1;
+        // 0 is "never": the first batch has number 1.
+        self.batch_number = self.batch_number.checked_add(1).unwrap_or(1);
+        let rendered = Rendered::new(batch.parts.len());
+        Some(UnderWay { batch, rendered, before })
+    }
+
+    fn end_batch(&mut self, under_way: UnderWay) {
+        self.metrics.renders += under_way.rendered.count;
+        for (channel, moved) in under_way.batch.end(&mut self.hub) {
+            self.on_moved(channel, moved);
+        }
+        // Whoever was held back by a full feed may go on: it is on the list already.
+    }
+
+    /// What every subscriber of a tenant has surely seen.
+    pub(super) fn seen_by_all(&self, tenant: TenantId) -> MessageId {
+        match &self.under_way {
+            Some(under_way) => under_way.position_before(tenant),
+            None => self.position(tenant),
+        }
+    }
+
+    fn visit(&mut self, under_way: &mut UnderWay, slot: u32, part: usize) {
+        let conn = self.connections.get(slot);
+        if conn.flags.has(Flags::PRESENCE_ONLY) {
+            return;
+        }
+        if conn.more.is_some() || conn.flags.has(Flags::HOLDING) {
+            return self.visit_with_care(under_way, slot, part);
+        }
+        let (phase, format) = (conn.phase, conn.format);
+        let run = under_way.rendered.run(&under_way.batch, part, format, &self.callbacks);
+        let Some(piece) = run.whole() else { return };
+        if phase == Phase::LongPoll {
+            let cursor = under_way.batch.last_of(&[part]);
+            return self.deliver_to_poll(slot, &[piece], cursor);
+        }
+        self.deliver(slot, &[Chunk::Shared(&piece)]);
+    }
+
+    /// A subscriber of several channels, or one that waits for its past.
+    fn visit_with_care(&mut self, under_way: &mut UnderWay, slot: u32, part: usize) {
+        if let Some(index) = self.connections.get(slot).more {
+            let further = self.furthers.get_mut(index);
+            if further.visited == self.batch_number {
+                return;
+            }
+            further.visited = self.batch_number;
+        }
+        let parts = self.parts_of(under_way, slot, part);
+        if self.connections.get(slot).flags.has(Flags::HOLDING) {
+            let messages = under_way.batch.merged(&parts).into_iter();
+            return self.hold(slot, messages.map(|(_, _, message)| Rc::clone(message)));
+        }
+        let pieces = self.merged_pieces(under_way, slot, &parts);
+        if pieces.is_empty() {
+            return;
+        }
+        if self.connections.get(slot).phase == Phase::LongPoll {
+            let cursor = under_way.batch.last_of(&parts);
+            return self.deliver_to_poll(slot, &pieces, cursor);
+        }
+        let chunks: Vec<Chunk<'_>> = pieces.iter().map(Chunk::Shared).collect();
+        self.deliver(slot, &chunks);
+    }
+
+    fn parts_of(&self, under_way: &UnderWay, slot: u32, found_in: usize) -> Vec<usize> {
+        let part = |membership| under_way.batch.part_of(&self.hub, membership);
+        let parts: Vec<usize> = self.memberships(slot).filter_map(part).collect();
+        debug_assert!(parts.contains(&found_in));
+        parts
+    }
+
+    /// The bytes of several parts, message by message in id order.
+    fn merged_pieces(&self, under_way: &mut UnderWay, slot: u32, parts: &[usize]) -> Vec<Piece> {
+        let format = self.connections.get(slot).format;
+        let UnderWay { batch, rendered, .. } = under_way;
+        if let &[part] = parts {
+            let run = rendered.run(batch, part, format, &self.callbacks);
+            return run.whole().into_iter().collect();
+        }
+        let mut pieces = Vec::new();
+        for (part, index, _) in batch.merged(parts) {
+            pieces.extend(rendered.run(batch, part, format, &self.callbacks).message(index));
+        }
+        pieces
+    }
+
+    /// Writes a delivery; a client with too much waiting already is cut.
+    fn deliver(&mut self, slot: u32, chunks: &[Chunk<'_>]) {
+        self.metrics.deliveries += 1;
+        let bytes: usize = chunks.iter().map(Chunk::len).sum();
+        let waiting = self.waiting_bytes(slot);
+        if waiting > 0 && waiting + bytes > self.settings.limits.outbox_bytes_max {
+            return self.cut(slot, Disconnect::Slow);
+        }
+        self.write(slot, chunks);
+    }
+}

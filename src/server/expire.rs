@@ -1,0 +1,86 @@
+//! What happens when a deadline comes.
+
+use super::Server;
+use super::conn::{Flags, Phase};
+use super::deadlines::{EXPIRIES_PER_TURN, SLOTS_PER_TURN, Tick};
+use super::disconnect::Disconnect;
+use super::rendered::framing;
+use super::socket::Socket;
+use crate::transports;
+
+impl<S: Socket> Server<S> {
+    /// Goes on with this second's sweep; true if there is more of it.
+    pub(super) fn run_deadlines(&mut self) -> bool {
+        if self.sweep.tick != self.tick {
+            // A round that took longer than a second is finished first.
+            if self.sweep.next.is_none() {
+                self.sweep.next = Some(0);
+                self.engine.tick(self.now);
+            }
+            self.sweep.tick = self.tick;
+        }
+        let Some(from) = self.sweep.next else { return false };
+        let end = self.connections.end();
+        let mut expiries = 0;
+        for slot in from..end {
+            if slot - from == SLOTS_PER_TURN || expiries == EXPIRIES_PER_TURN {
+                self.sweep.next = Some(slot);
+                return true;
+            }
+            let conn = self.connections.peek(slot);
+            if conn.is_some_and(|conn| conn.deadline.is_due(self.tick)) {
+                expiries += 1;
+                self.on_deadline(slot);
+                self.uncork();
+            }
+        }
+        self.sweep.next = None;
+        false
+    }
+
+    fn on_deadline(&mut self, slot: u32) {
+        let phase = self.connections.get(slot).phase;
+        match phase {
+            Phase::Free => {}
+            Phase::Http => self.on_http_deadline(slot),
+            Phase::WebSocket | Phase::EventStream | Phase::Stream if self.is_stalled(slot) => {}
+            Phase::WebSocket => self.on_websocket_deadline(slot),
+            Phase::EventStream | Phase::Stream => {
+                let deadline = Tick::after(self.now, self.settings.limits.heartbeat_seconds);
+                self.connections.get_mut(slot).deadline = deadline;
+                self.heartbeat(slot);
+            }
+            Phase::LongPoll => self.end_poll(slot, Disconnect::Finished),
+            Phase::MySql => self.cut(slot, Disconnect::Silent),
+            Phase::Detached => self.cut(slot, Disconnect::Finished),
+            Phase::Closing => self.cut(slot, Disconnect::Finished),
+        }
+    }
+
+    /// A client with bytes waiting needs no heartbeat, but its outbox must move between two of them.
+    fn is_stalled(&mut self, slot: u32) -> bool {
+        let deadline = Tick::after(self.now, self.settings.limits.heartbeat_seconds);
+        let conn = self.connections.get_mut(slot);
+        if conn.outbox.is_none() {
+            conn.flags.clear(Flags::STALLED);
+            return false;
+        }
+        if conn.flags.has(Flags::STALLED) {
+            self.cut(slot, Disconnect::Slow);
+        } else {
+            conn.flags.set(Flags::STALLED);
+            conn.deadline = deadline;
+        }
+        true
+    }
+
+    /// Keeps an idle connection alive, and finds out whether it still is.
+    pub(super) fn heartbeat(&mut self, slot: u32) {
+        let conn = self.connections.get(slot);
+        let cursor = self.seen_by_all(conn.tenant).to_string();
+        let mut bytes = Vec::new();
+        let (transport, framing) = framing(conn.format, &self.callbacks);
+        transports::heartbeat(transport, framing, &cursor, &mut bytes);
+        self.out(slot).extend_from_slice(&bytes);
+    }
+}

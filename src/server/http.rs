@@ -1,0 +1,346 @@
+//! Connections between and inside HTTP requests.
+
+use super::answers::Ask;
+use super::conn::{Flags, Format, Phase};
+use super::deadlines::Tick;
+use super::disconnect::Disconnect;
+use super::respond::{Reply, Response, options};
+use super::route::{self, Admitted, Route};
+use super::socket::Socket;
+use super::{Server, metrics};
+use crate::dialects::native::{self, Publish, Refusal, Request};
+use crate::hub::command::Command;
+use crate::hub::delivery::Transport;
+use crate::hub::message::{Data, TenantId};
+use crate::hub::names::ChannelName;
+use crate::proto::http1::{self, Body, Head, HeaderSpace, Version};
+use crate::proto::{chunked, ws_handshake};
+
+/// The chat page, with the places where a nonce goes.
+const PAGE: &str = include_str!("../web/chat.html");
+
+/// A request that waits for its body.
+pub(crate) struct BodyUnderWay {
+    reply: Reply,
+    tenant: TenantId,
+    /// What to do with the body; `None`: it was not wanted, and is read to get past it.
+    publish: Option<Publish>,
+    /// The answer to a request whose body is not wanted.
+    then: Option<Route>,
+    coding: Coding,
+    data: Vec<u8>,
+}
+
+enum Coding {
+    /// Bytes left.
+    Length(u64),
+    Chunked(chunked::Decoder),
+}
+
+/// A body that nobody wants is read up to here; beyond it the connection ends.
+const UNWANTED_BODY_BYTES_MAX: usize = 64 * 1024;
+
+impl<S: Socket> Server<S> {
+    /// Uses bytes of a request; returns how many. 0: the rest of the head is not there yet.
+    pub(super) fn on_http_bytes(&mut self, slot: u32, bytes: &mut [u8]) -> usize {
+        let input = self.connections.get(slot).input;
+        if let Some(index) = input
+            && let Some(body) = self.inputs.get_mut(index).body.take()
+        {
+            self.drop_input_if_empty(slot);
+            return self.on_body_bytes(slot, body, bytes);
+        }
+        let mut space = HeaderSpace::new();
+        match http1::parse_head(bytes, &mut space, &self.settings.limits.http()) {
+            Ok(Some((head, used))) => {
+                self.metrics.requests += 1;
+                self.on_request(slot, &head);
+                used
+            }
+            Ok(None) => {
+                self.expect_rest_of_head(slot);
+                0
+            }
+            Err(error) => {
+                let refusal = Refusal::new(error.status(), error.explain());
+                self.refuse(slot, &Reply::last(), refusal);
+                bytes.len()
+            }
+        }
+    }
+
+    /// A head has so long from its first byte, however many more come one by one.
+    fn expect_rest_of_head(&mut self, slot: u32) {
+        let deadline = Tick::after(self.now, self.settings.limits.head_seconds);
+        let conn = self.connections.get_mut(slot);
+        if !conn.flags.has(Flags::IN_HEAD) {
+            conn.flags.set(Flags::IN_HEAD);
+            conn.deadline = deadline;
+        }
+    }
+
+    fn on_request(&mut self, slot: u32, head: &Head<'_>) {
+        self.connections.get_mut(slot).flags.clear(Flags::IN_HEAD);
+        self.log_access(slot, head);
+        let admitted = match route::admit(head, &self.settings) {
+            Ok(admitted) => admitted,
+            Err(rejected) => return self.reject(slot, head, rejected),
+        };
+        if self.is_draining {
+            let refusal = Refusal::new(503, "the server is shutting down");
+            return self.refuse(slot, &Reply::last(), refusal);
+        }
+        self.connections.get_mut(slot).tenant = admitted.tenant;
+        match head.body {
+            Body::None | Body::Length(0) => self.on_bodiless(slot, head, admitted),
+            Body::Length(length) => self.on_body(slot, head, admitted, Coding::Length(length)),
+            Body::Chunked => {
+                let coding = Coding::Chunked(chunked::Decoder::new());
+                self.on_body(slot, head, admitted, coding);
+            }
+        }
+    }
+
+    fn on_bodiless(&mut self, slot: u32, head: &Head<'_>, admitted: Admitted) {
+        let (reply, standing) = (Reply::to(head, admitted.origin), admitted.standing);
+        match admitted.route {
+            Route::Native(Request::Publish(_)) if head.body == Body::None => {
+                // RFC 9110 §15.5.12: without a length nobody knows whether the body got lost.
+                let refusal = Refusal::new(411, "a publish says how long its body is");
+                self.refuse(slot, &reply, refusal);
+            }
+            Route::Native(Request::Publish(publish)) => {
+                self.publish_over_http(slot, reply, admitted.tenant, publish, &[]);
+            }
+            Route::Native(Request::Subscribe(wish)) => {
+                if wish.transport == Transport::WebSocket {
+                    return self.upgrade(slot, head, &reply, wish, standing);
+                }
+                self.subscribe_over_http(slot, reply, wish, standing);
+            }
+            Route::Echo { is_reversed } => self.upgrade_to_echo(slot, head, &reply, is_reversed),
+            route => self.answer(slot, &reply, admitted.tenant, route),
+        }
+    }
+
+    fn on_body(&mut self, slot: u32, head: &Head<'_>, admitted: Admitted, coding: Coding) {
+        let mut reply = Reply::to(head, admitted.origin);
+        let (publish, then) = match admitted.route {
+            Route::Native(Request::Publish(publish)) => (Some(publish), None),
+            // A body here is odd but legal, except where the connection becomes something else.
+            Route::Native(Request::Subscribe(_)) | Route::Echo { .. } => {
+                reply.keep_alive = false;
+                let refusal = Refusal::new(400, "this request cannot have a body");
+                return self.refuse(slot, &reply, refusal);
+            }
+            route => (None, Some(route)),
+        };
+        let bytes_max = self.body_bytes_max(publish.is_some());
+        if matches!(coding, Coding::Length(length) if length > bytes_max as u64) {
+            return self.refuse(slot, &last(reply), too_large(bytes_max));
+        }
+        if head.expects_continue {
+            self.out(slot).extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        let deadline = Tick::after(self.now, self.settings.limits.body_seconds);
+        self.connections.get_mut(slot).deadline = deadline;
+        let (tenant, data) = (admitted.tenant, Vec::new());
+        let body = BodyUnderWay { reply, tenant, publish, then, coding, data };
+        self.on_body_bytes(slot, Box::new(body), &[]);
+    }
+
+    fn body_bytes_max(&self, is_wanted: bool) -> usize {
+        if is_wanted { self.settings.limits.message_bytes_max } else { UNWANTED_BODY_BYTES_MAX }
+    }
+
+    fn on_body_bytes(&mut self, slot: u32, mut body: Box<BodyUnderWay>, bytes: &[u8]) -> usize {
+        let bytes_max = self.body_bytes_max(body.publish.is_some());
+        let (used, is_done) = match &mut body.coding {
+            Coding::Length(left) => {
+                let used = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                body.data.extend_from_slice(&bytes[..used]);
+                *left -= used as u64;
+                (used, *left == 0)
+            }
+            Coding::Chunked(decoder) => match decoder.decode(bytes, &mut body.data, bytes_max) {
+                Ok(progress) => progress,
+                Err(error) => {
+                    let refusal = match error.status() {
+                        413 => too_large(bytes_max),
+                        status => Refusal::new(status, error.explain()),
+                    };
+                    self.refuse(slot, &last(body.reply), refusal);
+                    return bytes.len();
+                }
+            },
+        };
+        if !is_done {
+            self.input(slot).body = Some(body);
+            return used;
+        }
+        match (body.publish, body.then) {
+            (Some(publish), _) => {
+                self.publish_over_http(slot, body.reply, body.tenant, publish, &body.data);
+            }
+            (None, Some(route)) => self.answer(slot, &body.reply, body.tenant, route),
+            (None, None) => {}
+        }
+        used
+    }
+
+    /// Requests that are answered from their head alone, in one piece.
+    fn answer(&mut self, slot: u32, reply: &Reply, tenant: TenantId, route: Route) {
+        let reply_later = reply.clone();
+        let (command, ask) = match route {
+            Route::Page => return self.show_page(slot, reply),
+            Route::Stats => return self.show_stats(slot, reply),
+            Route::Options(allow) => return self.respond(slot, reply, options(reply, allow)),
+            Route::Native(Request::History { channels, start }) => {
+                let ask = Ask::History { reply: reply_later, start };
+                (Command::MessagesAfter { tenant, channels, start }, ask)
+            }
+            Route::Native(Request::Presence(channel)) => {
+                let ask = Ask::Presence { reply: reply_later, channel: channel.clone() };
+                (Command::Presence { tenant, channel }, ask)
+            }
+            Route::Native(Request::Delete(channel)) => {
+                let had_subscribers = self.hub.count(tenant, &channel) > 0;
+                let ask = Ask::Delete { reply: reply_later, had_subscribers };
+                (Command::Kick { tenant, channel }, ask)
+            }
+            Route::Native(Request::List) => {
+                let list = self.hub.list(tenant, LISTED_CHANNELS_MAX);
+                let channels: Vec<ChannelName> =
+                    list.iter().map(|(name, _)| name.clone()).collect();
+                (Command::Counts { tenant, channels }, Ask::List { reply: reply_later, list })
+            }
+            // The callers have taken these.
+            Route::Native(Request::Publish(_) | Request::Subscribe(_)) | Route::Echo { .. } => {
+                return;
+            }
+        };
+        self.ask(slot, ask, command);
+    }
+
+    fn publish_over_http(
+        &mut self,
+        slot: u32,
+        reply: Reply,
+        tenant: TenantId,
+        publish: Publish,
+        body: &[u8],
+    ) {
+        let messages = native::messages(&publish.channels, &publish.event, &Data::new(body));
+        let command =
+            Command::Publish { tenant, messages, idempotency_key: publish.idempotency_key };
+        self.ask(slot, Ask::Publish { reply, channels: publish.channels }, command);
+    }
+
+    fn show_page(&mut self, slot: u32, reply: &Reply) {
+        let mut bytes = [0; 15];
+        self.random.fill(&mut bytes);
+        let nonce: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let page = PAGE
+            .replace("<script>", &format!("<script nonce=\"{nonce}\">"))
+            .replace("<style>", &format!("<style nonce=\"{nonce}\">"));
+        let policy = format!(
+            "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; \
+             connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
+             frame-ancestors 'none'"
+        );
+        let response = Response {
+            status: 200,
+            content_type: "text/html; charset=utf-8",
+            headers: Vec::new(),
+            body: page.into_bytes().into(),
+        };
+        let response = response
+            .with("Content-Security-Policy", policy.into_bytes())
+            .with("X-Content-Type-Options", &b"nosniff"[..])
+            .with("Referrer-Policy", &b"no-referrer"[..]);
+        self.respond(slot, reply, response);
+    }
+
+    fn show_stats(&mut self, slot: u32, reply: &Reply) {
+        let snapshot = metrics::Snapshot {
+            uptime_seconds: (self.now.ms - self.started_ms) / 1000,
+            held: self.holdings(),
+            history: self.engine.usage(),
+        };
+        let body = metrics::stats_json(&self.metrics, &snapshot);
+        self.respond(slot, reply, Response::json(200, body.into_bytes()));
+    }
+
+    fn upgrade_to_echo(&mut self, slot: u32, head: &Head<'_>, reply: &Reply, is_reversed: bool) {
+        let format =
+            Format { dialect: crate::dialects::ECHO, transport: 0, variant: is_reversed.into() };
+        if self.shake_hands(slot, head, reply, None) {
+            self.become_websocket(slot, format);
+        }
+    }
+
+    /// Answers an upgrade; false if it was refused.
+    pub(super) fn shake_hands(
+        &mut self,
+        slot: u32,
+        head: &Head<'_>,
+        reply: &Reply,
+        subprotocol: Option<&str>,
+    ) -> bool {
+        match ws_handshake::check(head) {
+            Ok(handshake) => {
+                let accept = ws_handshake::accept_key(&handshake.key);
+                ws_handshake::write_response(self.out(slot), accept, subprotocol);
+                true
+            }
+            Err(error) => {
+                let mut response = Response::error(error.status(), error.explain());
+                for (name, value) in error.headers() {
+                    response = response.with(name, value.as_bytes());
+                }
+                self.respond(slot, reply, response);
+                false
+            }
+        }
+    }
+
+    pub(super) fn become_websocket(&mut self, slot: u32, format: Format) {
+        self.set_phase(slot, Phase::WebSocket);
+        let deadline = Tick::after(self.now, self.settings.limits.heartbeat_seconds);
+        let conn = self.connections.get_mut(slot);
+        conn.format = format;
+        conn.deadline = deadline;
+    }
+
+    fn log_access(&self, slot: u32, head: &Head<'_>) {
+        if log::log_enabled!(target: "encke::access", log::Level::Info) {
+            let peer = self.connections.get(slot).socket.as_ref().and_then(Socket::peer);
+            let peer = peer.map_or("-".to_owned(), |peer| peer.to_string());
+            let path = String::from_utf8_lossy(head.path);
+            // The query may hold a token, so it stays out.
+            log::info!(target: "encke::access", "{slot} {peer} {} {path}", head.method.as_str());
+        }
+    }
+
+    /// Nothing came in time: an unfinished request is told so, a silent connection just ends.
+    pub(super) fn on_http_deadline(&mut self, slot: u32) {
+        match self.connections.get(slot).input {
+            Some(_) => {
+                let refusal = Refusal::new(408, "the rest of this request did not come in time");
+                self.refuse(slot, &Reply::last(), refusal);
+            }
+            None => self.finish(slot, Disconnect::Finished),
+        }
+    }
+}
+
+/// Channels that `GET /channels` shows.
+const LISTED_CHANNELS_MAX: usize = 10_000;
+
+fn last(reply: Reply) -> Reply {
+    Reply { keep_alive: false, version: Version::Http11, ..reply }
+}
+
+fn too_large(bytes_max: usize) -> Refusal {
+    Refusal::new(413, format!("a body has at most {bytes_max} bytes here"))
+}

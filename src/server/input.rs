@@ -1,0 +1,199 @@
+//! Bytes in: one shared read buffer; what is unfinished is copied into a box until it is finished.
+
+use std::io::ErrorKind;
+use std::mem;
+
+use super::conn::{Flags, Phase};
+use super::disconnect::Disconnect;
+use super::http::BodyUnderWay;
+use super::socket::Socket;
+use super::{Key, Server};
+use crate::proto::websocket::Decoder;
+
+/// Input that is not finished, or not yet wanted.
+#[derive(Default)]
+pub(crate) struct Input {
+    /// Bytes that arrived and are not used.
+    pub bytes: Vec<u8>,
+    /// A request whose body is on its way.
+    pub body: Option<Box<BodyUnderWay>>,
+    /// A WebSocket frame or message that has only begun.
+    pub decoder: Option<Box<Decoder>>,
+}
+
+impl Input {
+    fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && self.body.is_none() && self.decoder.is_none()
+    }
+}
+
+impl<S: Socket> Server<S> {
+    /// Lets a connection do what it can: use what has arrived, then read.
+    pub(super) fn take_turn(&mut self, key: Key) {
+        if self.has_leftover(key.slot) && self.may_take_input(key.slot) {
+            self.use_bytes(key, &mut []);
+        }
+        if self.connections.find(key).is_some() {
+            self.read(key);
+        }
+    }
+
+    fn has_leftover(&self, slot: u32) -> bool {
+        let input = self.connections.get(slot).input;
+        input.is_some_and(|input| !self.inputs.get(input).bytes.is_empty())
+    }
+
+    /// Flow control: a full feed holds back whoever could add to it.
+    fn may_take_input(&mut self, slot: u32) -> bool {
+        if !self.connections.get(slot).takes_input() {
+            return false;
+        }
+        if self.feed_is_full() {
+            self.queue(slot);
+            return false;
+        }
+        true
+    }
+
+    fn read(&mut self, key: Key) {
+        let slot = key.slot;
+        let mut buffer = mem::take(&mut self.read_buffer);
+        for turn in 0.. {
+            let Some(conn) = self.connections.find(key) else { break };
+            if !conn.flags.has(Flags::UNREAD) {
+                break;
+            }
+            if !conn.ignores_input() && !self.may_take_input(slot) {
+                self.hold_unread(slot);
+                break;
+            }
+            if turn == self.settings.limits.reads_per_turn {
+                self.queue(slot);
+                break;
+            }
+            if !self.read_once(key, &mut buffer) {
+                break;
+            }
+        }
+        self.read_buffer = buffer;
+    }
+
+    /// Bytes stay in the kernel. Where only the client's going could matter, a FIN is just that.
+    fn hold_unread(&mut self, slot: u32) {
+        let conn = self.connections.get(slot);
+        if conn.phase == Phase::LongPoll && conn.flags.has(Flags::READ_CLOSED) {
+            self.cut(slot, Disconnect::ByPeer);
+        }
+    }
+
+    /// Reads once and uses it; false when there is nothing more to read now.
+    fn read_once(&mut self, key: Key, buffer: &mut [u8]) -> bool {
+        let conn = self.connections.get_mut(key.slot);
+        let Some(socket) = &mut conn.socket else { return false };
+        match socket.read(buffer) {
+            Ok(0) => {
+                self.at_end(key.slot);
+                false
+            }
+            Ok(count) => {
+                // A short read has drained the kernel, unless an end is known to follow.
+                if count < buffer.len() && !conn.flags.has(Flags::READ_CLOSED) {
+                    conn.flags.clear(Flags::UNREAD);
+                }
+                conn.flags.clear(Flags::AWAITING_PONG);
+                self.metrics.bytes_in += count as u64;
+                if !conn.ignores_input() {
+                    self.use_bytes(key, &mut buffer[..count]);
+                }
+                true
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                conn.flags.clear(Flags::UNREAD);
+                false
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
+            Err(_) => {
+                self.cut(key.slot, Disconnect::Failed);
+                false
+            }
+        }
+    }
+
+    /// The peer will send no more. All it asked has been answered: with an answer pending, or waiting in
+    /// the outbox, nobody reads.
+    fn at_end(&mut self, slot: u32) {
+        let why = match self.connections.get(slot).phase {
+            Phase::Closing => Disconnect::Finished,
+            _ => Disconnect::ByPeer,
+        };
+        self.uncork();
+        if self.connections.is_used(slot) {
+            self.cut(slot, why);
+        }
+    }
+
+    /// Hands bytes to whatever the connection is doing, unit by unit, and keeps what is left.
+    fn use_bytes(&mut self, key: Key, fresh: &mut [u8]) {
+        let mut joined = self.take_leftover(key.slot);
+        let bytes = if joined.is_empty() {
+            fresh
+        } else {
+            joined.extend_from_slice(fresh);
+            &mut joined[..]
+        };
+        let mut at = 0;
+        while at < bytes.len()
+            && self.connections.find(key).is_some()
+            && self.may_take_input(key.slot)
+        {
+            let used = match self.connections.get(key.slot).phase {
+                Phase::Http => self.on_http_bytes(key.slot, &mut bytes[at..]),
+                Phase::WebSocket => self.on_websocket_bytes(key.slot, &mut bytes[at..]),
+                Phase::MySql => self.on_mysql_bytes(key.slot, &bytes[at..]),
+                _ => bytes.len() - at,
+            };
+            if used == 0 {
+                break;
+            }
+            at += used;
+        }
+        self.keep_leftover(key, &bytes[at..]);
+    }
+
+    fn take_leftover(&mut self, slot: u32) -> Vec<u8> {
+        match self.connections.get(slot).input {
+            Some(index) => {
+                let bytes = mem::take(&mut self.inputs.get_mut(index).bytes);
+                self.drop_input_if_empty(slot);
+                bytes
+            }
+            None => Vec::new(),
+        }
+    }
+
+    fn keep_leftover(&mut self, key: Key, rest: &[u8]) {
+        let Some(conn) = self.connections.find(key) else { return };
+        if rest.is_empty() || conn.ignores_input() {
+            return;
+        }
+        self.input(key.slot).bytes = rest.to_vec();
+    }
+
+    /// The connection's box for unfinished input, made if need be.
+    pub(super) fn input(&mut self, slot: u32) -> &mut Input {
+        let conn = self.connections.get_mut(slot);
+        let index = *conn.input.get_or_insert_with(|| self.inputs.put(Input::default()));
+        self.inputs.get_mut(index)
+    }
+
+    /// Idle costs nothing: an empty box goes.
+    pub(super) fn drop_input_if_empty(&mut self, slot: u32) {
+        let conn = self.connections.get_mut(slot);
+        if let Some(index) = conn.input
+            && self.inputs.get(index).is_empty()
+        {
+            self.inputs.take(index);
+            conn.input = None;
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! The server: every connection, what it is doing, and what happens next.
+//!
+//! It is given sockets, events and the time; it parses nothing itself and knows no operating system.
+//!
+//! ```text
+//! accept ─▶ ready (read ▸ parse ▸ act) ─▶ turn: again ▸ batch ▸ deadlines ─▶ wait
+//! ```
+//! | file | holds |
+//! |---|---|
+//! | `conn.rs`, `slab.rs`, `pool.rs` | slots, and what only few of them have |
+//! | `input.rs`, `output.rs`, `outbox.rs` | bytes in, bytes out |
+//! | `http.rs`, `respond.rs`, `route.rs` | requests and answers |
+//! | `websocket.rs`, `mysql.rs` | the two other protocols' connections |
+//! | `subscribe.rs`, `poll.rs`, `presence.rs` | how listening begins and ends, and who is told |
+//! | `deliver.rs`, `rendered.rs` | batches on their way to everybody |
+//! | `answers.rs` | what the engine says |
+//! | `deadlines.rs`, `expire.rs` | time |
+//! | `audit.rs` | a look inside |
+//! | `disconnect.rs`, `metrics.rs`, `limits.rs`, `settings.rs` | tables |
+
+mod answers;
+mod audit;
+mod conn;
+mod deadlines;
+mod deliver;
+mod disconnect;
+mod expire;
+mod http;
+mod input;
+pub mod limits;
+mod metrics;
+#[cfg(feature = "cometql")]
+mod mysql;
+#[cfg(not(feature = "cometql"))]
+#[path = "mysql_absent.rs"]
+mod mysql;
+mod outbox;
+mod output;
+mod poll;
+mod pool;
+mod presence;
+mod random;
+mod rendered;
+mod respond;
+mod route;
+pub mod settings;
+mod slab;
+pub mod socket;
+mod subscribe;
+mod websocket;
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+use crate::engines::Engine;
+use crate::hub::Hub;
+use crate::hub::clock::Now;
+use crate::hub::message::{Message, MessageId, TenantId};
+use crate::hub::names::ChannelName;
+
+use answers::Ask;
+pub use audit::Holdings;
+use conn::{Conn, Flags, Phase};
+use deadlines::{Sweep, Tick};
+use deliver::UnderWay;
+use disconnect::Disconnect;
+use input::Input;
+use metrics::Metrics;
+use outbox::Outbox;
+use pool::Pool;
+use random::Random;
+use rendered::Callbacks;
+use settings::Settings;
+pub use slab::Key;
+use slab::Slab;
+use socket::Socket;
+use subscribe::{DeletedChannels, Extra, Further};
+
+/// What a listener is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Listener {
+    /// HTTP, and what it is upgraded to.
+    Http,
+    /// CometQL over the MySQL protocol.
+    CometQl,
+}
+
+/// What the operating system says of a socket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Readiness {
+    /// There are bytes, or there is an end to read.
+    pub readable: bool,
+    /// There is room again.
+    pub writable: bool,
+    /// The peer sent FIN, or the socket failed: reading leads to the end.
+    pub read_closed: bool,
+}
+
+/// When the server wants to be called again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// At once, after a look at what is ready: work is left.
+    Now,
+    /// In so many milliseconds, unless something happens before.
+    After(u64),
+    /// When something happens.
+    Idle,
+}
+
+/// A connection as the slab keeps it, and the largest read at a time.
+pub const READ_BUFFER_BYTES: usize = 64 * 1024;
+
+/// See the module's documentation.
+pub struct Server<S> {
+    settings: Settings,
+    now: Now,
+    tick: Tick,
+    started_ms: u64,
+    connections: Slab<S>,
+    outboxes: Pool<Outbox>,
+    inputs: Pool<Input>,
+    furthers: Pool<Further>,
+    extras: Pool<Extra>,
+    hub: Hub,
+    engine: Box<dyn Engine>,
+    /// What is to be done with an answer of the engine, by the slot that waits for it.
+    asks: HashMap<u32, Ask>,
+    ask_number: u32,
+    /// Sessions without a connection, by name.
+    sessions: HashMap<(TenantId, Box<str>), Key>,
+    deleted: DeletedChannels,
+    callbacks: Callbacks,
+    /// Published, in order, and not yet in a batch.
+    feed: VecDeque<Rc<Message>>,
+    under_way: Option<UnderWay>,
+    batch_number: u32,
+    /// Up to where each tenant's feed has been delivered, or is being delivered.
+    positions: Vec<MessageId>,
+    /// Channels whose counts on other nodes were asked for, by the number of the question.
+    counts_asked: HashMap<u32, (TenantId, ChannelName)>,
+    /// Connections that have something to do without an event.
+    ready_again: VecDeque<Key>,
+    sweep: Sweep,
+    news_due_ms: u64,
+    read_buffer: Vec<u8>,
+    /// Bytes written to one connection in one go, before they are handed to the kernel.
+    out: Vec<u8>,
+    out_slot: Option<u32>,
+    date: (u64, [u8; 29]),
+    random: Random,
+    metrics: Metrics,
+    is_draining: bool,
+}
+
+impl<S: Socket> Server<S> {
+    /// A server without connections. `seed` feeds everything that must not be guessed.
+    pub fn new(settings: Settings, engine: Box<dyn Engine>, seed: [u8; 20], now: Now) -> Server<S> {
+        let tenants = settings.tenants.len();
+        let positions = (0..tenants).map(|index| engine.position(TenantId(index as u16))).collect();
+        Server {
+            hub: Hub::new(tenants, settings.limits.channels_max),
+            settings,
+            now,
+            tick: Tick::of(now),
+            started_ms: now.ms,
+            connections: Slab::new(),
+            outboxes: Pool::new(),
+            inputs: Pool::new(),
+            furthers: Pool::new(),
+            extras: Pool::new(),
+            engine,
+            asks: HashMap::new(),
+            ask_number: 0,
+            sessions: HashMap::new(),
+            deleted: DeletedChannels::default(),
+            callbacks: Callbacks::default(),
+            feed: VecDeque::new(),
+            under_way: None,
+            batch_number: 0,
+            positions,
+            counts_asked: HashMap::new(),
+            ready_again: VecDeque::new(),
+            sweep: Sweep::default(),
+            news_due_ms: 0,
+            read_buffer: vec![0; READ_BUFFER_BYTES],
+            out: Vec::new(),
+            out_slot: None,
+            date: (u64::MAX, [0; 29]),
+            random: Random::new(seed),
+            metrics: Metrics::default(),
+            is_draining: false,
+        }
+    }
+
+    /// Takes a new connection; `None` if there are too many, after telling it so.
+    pub fn accept(&mut self, socket: S, listener: Listener, now: Now) -> Option<Key> {
+        self.set_now(now);
+        let is_full = self.connections.len() >= self.settings.limits.connections_max;
+        if is_full || self.is_draining {
+            self.metrics.refused += 1;
+            self.turn_away(socket, listener);
+            return None;
+        }
+        self.metrics.accepted += 1;
+        let phase = match listener {
+            Listener::Http => Phase::Http,
+            Listener::CometQl => Phase::MySql,
+        };
+        let limits = &self.settings.limits;
+        let deadline = Tick::after(now, limits.head_seconds);
+        let key =
+            self.connections.insert(Conn { socket: Some(socket), phase, deadline, ..Conn::free() });
+        self.metrics.phases[phase as usize] += 1;
+        if listener == Listener::CometQl {
+            self.greet(key.slot);
+            self.uncork();
+        }
+        Some(key)
+    }
+
+    /// Reacts to what the operating system says of a connection. A stale key is nobody's.
+    pub fn ready(&mut self, key: Key, readiness: Readiness, now: Now) {
+        self.set_now(now);
+        if self.connections.find(key).is_none() {
+            return;
+        }
+        let conn = self.connections.get_mut(key.slot);
+        if readiness.read_closed {
+            conn.flags.set(Flags::READ_CLOSED);
+        }
+        if readiness.readable || readiness.read_closed {
+            conn.flags.set(Flags::UNREAD);
+        }
+        if readiness.writable && conn.outbox.is_some() {
+            self.flush_outbox(key.slot);
+        }
+        if self.connections.find(key).is_some() {
+            self.take_turn(key);
+        }
+        self.uncork();
+    }
+
+    /// Everything that is due without an event: call it once after a round of `ready`s.
+    pub fn turn(&mut self, now: Now) -> Next {
+        self.set_now(now);
+        self.settle();
+        self.run_ready_again();
+        self.settle();
+        let batch_left = self.run_batch();
+        let sweep_left = self.run_deadlines();
+        self.announce_counts();
+        self.settle();
+        self.uncork();
+        if batch_left || sweep_left || !self.ready_again.is_empty() || !self.feed.is_empty() {
+            return Next::Now;
+        }
+        if self.hub.has_news() {
+            return Next::After(self.news_due_ms.saturating_sub(now.ms).max(1));
+        }
+        match self.connections.len() {
+            // The engine ages what it keeps, and the sweep comes round, once a second.
+            0 if self.engine.usage().messages == 0 => Next::Idle,
+            _ => Next::After(1000 - now.ms % 1000),
+        }
+    }
+
+    /// Begins to stop: every client is told in the words of its protocol, then closed.
+    pub fn drain(&mut self, now: Now) {
+        self.set_now(now);
+        self.is_draining = true;
+        for slot in 0..self.connections.end() {
+            if self.connections.is_used(slot) {
+                self.end(slot, Disconnect::ShuttingDown);
+            }
+        }
+        self.uncork();
+    }
+
+    /// How many connections there are, sessions without one included.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Ends a connection that the reactor could not register.
+    pub fn abandon(&mut self, key: Key) {
+        if self.connections.find(key).is_some() {
+            self.cut(key.slot, Disconnect::Failed);
+        }
+    }
+
+    fn set_now(&mut self, now: Now) {
+        self.now = now;
+        self.tick = Tick::of(now);
+    }
+
+    fn set_phase(&mut self, slot: u32, phase: Phase) {
+        let conn = self.connections.get_mut(slot);
+        self.metrics.phase_changes(conn.phase, phase);
+        conn.phase = phase;
+    }
+
+    /// The tenant's cursor that a subscriber who joins now has seen everything up to.
+    fn position(&self, tenant: TenantId) -> MessageId {
+        self.positions[usize::from(tenant.0)]
+    }
+
+    fn run_ready_again(&mut self) {
+        for _ in 0..self.ready_again.len() {
+            let Some(key) = self.ready_again.pop_front() else { return };
+            if self.connections.find(key).is_some() {
+                self.connections.get_mut(key.slot).flags.clear(Flags::QUEUED);
+                self.take_turn(key);
+                self.uncork();
+            }
+        }
+    }
+
+    /// Puts a connection on the list of those that go on without an event.
+    fn queue(&mut self, slot: u32) {
+        let conn = self.connections.get_mut(slot);
+        if !conn.flags.has(Flags::QUEUED) {
+            conn.flags.set(Flags::QUEUED);
+            let key = conn.key(slot);
+            self.ready_again.push_back(key);
+        }
+    }
+
+    /// Whether so much is published and undelivered that publishers must wait.
+    fn feed_is_full(&self) -> bool {
+        self.feed.len() >= self.settings.limits.feed_messages_max
+    }
+}

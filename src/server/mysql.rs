@@ -1,0 +1,115 @@
+//! Connections of back ends: bytes to the CometQL session and back, commands to the engine.
+
+use super::Server;
+use super::answers::Ask;
+use super::deadlines::Tick;
+use super::disconnect::Disconnect;
+use super::settings::Settings;
+use super::socket::Socket;
+use super::subscribe::Extra;
+use crate::cometql::{Account, Context, Limits, Session, Step};
+use crate::hub::command::Outcome;
+use crate::hub::message::TenantId;
+
+/// What a slot keeps of a back end.
+pub(crate) type MySql = Session;
+
+impl<S: Socket> Server<S> {
+    /// The server speaks first.
+    pub(super) fn greet(&mut self, slot: u32) {
+        let accounts = accounts(&self.settings);
+        let limits = limits(&self.settings);
+        let random = &mut self.random;
+        let mut context = Context {
+            accounts: &accounts,
+            limits: &limits,
+            random: &mut |bytes| random.fill(bytes),
+            unix_second: self.now.unix_second,
+        };
+        let mut out = Vec::new();
+        let session = Session::start(slot.wrapping_add(1), &mut context, &mut out);
+        let deadline = Tick::after(self.now, self.settings.limits.login_seconds);
+        let extra = self.extras.put(Extra::MySql(Box::new(session)));
+        let conn = self.connections.get_mut(slot);
+        conn.extra = Some(extra);
+        conn.deadline = deadline;
+        self.out(slot).extend_from_slice(&out);
+    }
+
+    /// Uses bytes of packets; returns how many. 0: the rest of the packet is not there yet.
+    pub(super) fn on_mysql_bytes(&mut self, slot: u32, bytes: &[u8]) -> usize {
+        let accounts = accounts(&self.settings);
+        let limits = limits(&self.settings);
+        let random = &mut self.random;
+        let mut context = Context {
+            accounts: &accounts,
+            limits: &limits,
+            random: &mut |bytes| random.fill(bytes),
+            unix_second: self.now.unix_second,
+        };
+        let Some(index) = self.connections.get(slot).extra else { return bytes.len() };
+        let Extra::MySql(session) = self.extras.get_mut(index) else { return bytes.len() };
+        let mut out = Vec::new();
+        let (used, step) = session.feed(bytes, &mut context, &mut out);
+        let idle = match session.is_authenticated() {
+            true => Some(self.settings.limits.mysql_idle_seconds),
+            false => None,
+        };
+        let failed_login = session.failed_login().map(str::to_owned);
+        self.out(slot).extend_from_slice(&out);
+        if let Some(seconds) = idle {
+            self.connections.get_mut(slot).deadline = Tick::after(self.now, seconds);
+        }
+        if let Some(user) = failed_login {
+            let peer = self.connections.get(slot).socket.as_ref().and_then(Socket::peer);
+            log::warn!("connection {slot}: wrong CometQL password for {user:?} from {peer:?}");
+        }
+        match step {
+            Step::More => return 0,
+            Step::Replied => {}
+            Step::Ask(command) => self.ask(slot, Ask::MySql, command),
+            Step::Close => self.finish(slot, Disconnect::Finished),
+        }
+        used
+    }
+
+    /// The engine's answer to a statement.
+    pub(super) fn on_mysql_answer(&mut self, slot: u32, outcome: &Outcome) {
+        self.with_session(slot, |session, out| session.complete(outcome, out));
+    }
+
+    /// Tells a back end that it has to go.
+    pub(super) fn end_mysql(&mut self, slot: u32, why: Disconnect) {
+        self.with_session(slot, |session, out| session.shut_down(out));
+        self.finish(slot, why);
+    }
+
+    fn with_session(&mut self, slot: u32, act: impl FnOnce(&mut Session, &mut Vec<u8>)) {
+        let Some(index) = self.connections.get(slot).extra else { return };
+        let Extra::MySql(session) = self.extras.get_mut(index) else { return };
+        let mut out = Vec::new();
+        act(session, &mut out);
+        self.out(slot).extend_from_slice(&out);
+    }
+}
+
+fn accounts(settings: &Settings) -> Vec<Account<'_>> {
+    let account = |(index, tenant): (usize, &'_ super::settings::Tenant)| Account {
+        tenant: TenantId(index as u16),
+        dev_id: tenant.dev_id,
+        password: None,
+    };
+    let mut accounts: Vec<_> = settings.tenants.iter().enumerate().map(account).collect();
+    for (account, tenant) in accounts.iter_mut().zip(&settings.tenants) {
+        account.password = tenant.cometql_password.as_deref();
+    }
+    accounts
+}
+
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        statement_bytes_max: settings.limits.statement_bytes_max,
+        message_bytes_max: settings.limits.message_bytes_max,
+        rows_max: settings.limits.statement_rows_max,
+    }
+}

@@ -1,0 +1,25 @@
+//! Stands in for `mysql.rs` in builds without CometQL: nothing listens for back ends, so nobody comes.
+
+use super::Server;
+use super::disconnect::Disconnect;
+use super::socket::Socket;
+use crate::hub::command::Outcome;
+
+/// There is no such session.
+pub(crate) enum MySql {}
+
+impl<S: Socket> Server<S> {
+    pub(super) fn greet(&mut self, slot: u32) {
+        self.finish(slot, Disconnect::Finished);
+    }
+
+    pub(super) fn on_mysql_bytes(&mut self, _: u32, bytes: &[u8]) -> usize {
+        bytes.len()
+    }
+
+    pub(super) fn on_mysql_answer(&mut self, _: u32, _: &Outcome) {}
+
+    pub(super) fn end_mysql(&mut self, slot: u32, why: Disconnect) {
+        self.finish(slot, why);
+    }
+}

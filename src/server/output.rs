@@ -1,0 +1,236 @@
+//! Bytes out: gathered while one connection is looked after, written once, and what the kernel refuses
+//! waits in an outbox.
+
+use std::io::{ErrorKind, IoSlice};
+use std::rc::Rc;
+
+use super::conn::{Flags, Phase};
+use super::deadlines::Tick;
+use super::disconnect::Disconnect;
+use super::outbox::{Outbox, Piece, SLICES_MAX};
+use super::socket::Socket;
+use super::{Listener, Server};
+
+/// Gathered bytes that are written even though more may follow.
+const CORK_BYTES: usize = 64 * 1024;
+
+/// A part of what is written: bytes of our own, or bytes shared with others.
+#[derive(Clone, Copy)]
+pub(crate) enum Chunk<'a> {
+    Own(&'a [u8]),
+    Shared(&'a Piece),
+}
+
+impl Chunk<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Chunk::Own(bytes) => bytes,
+            Chunk::Shared(piece) => piece.bytes(),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.bytes().len()
+    }
+
+    /// What is left after the first `written` bytes, in a form that can wait.
+    fn rest(&self, written: usize) -> Piece {
+        match self {
+            Chunk::Own(bytes) => Piece::whole(Rc::from(&bytes[written..])),
+            Chunk::Shared(piece) => Piece {
+                buffer: piece.buffer.clone(),
+                range: piece.range.start + written..piece.range.end,
+            },
+        }
+    }
+}
+
+impl<S: Socket> Server<S> {
+    /// Where to append bytes for a connection. They are written by `uncork`, at the latest when somebody
+    /// else's turn comes.
+    pub(super) fn out(&mut self, slot: u32) -> &mut Vec<u8> {
+        if self.out_slot != Some(slot) || self.out.len() >= CORK_BYTES {
+            self.uncork();
+            self.out_slot = Some(slot);
+        }
+        &mut self.out
+    }
+
+    /// Writes what was gathered.
+    pub(super) fn uncork(&mut self) {
+        let Some(slot) = self.out_slot.take() else { return };
+        if self.out.is_empty() {
+            return;
+        }
+        let bytes = std::mem::take(&mut self.out);
+        if self.connections.is_used(slot) {
+            self.write(slot, &[Chunk::Own(&bytes)]);
+        }
+        self.reuse_out(bytes);
+    }
+
+    /// Takes the gathering buffer back after it was written.
+    pub(super) fn reuse_out(&mut self, mut bytes: Vec<u8>) {
+        // Writing may have ended the connection with words of its own, gathered in a new buffer.
+        if self.out.is_empty() {
+            bytes.clear();
+            bytes.shrink_to(2 * CORK_BYTES);
+            self.out = bytes;
+        }
+    }
+
+    /// Writes to a connection, after whatever waits for it already.
+    pub(super) fn write(&mut self, slot: u32, chunks: &[Chunk<'_>]) {
+        let total: usize = chunks.iter().map(|chunk| chunk.bytes().len()).sum();
+        let written = match self.connections.get(slot).outbox {
+            Some(_) => 0,
+            None => match self.write_now(slot, chunks) {
+                Ok(written) => written,
+                Err(()) => return self.cut(slot, Disconnect::Failed),
+            },
+        };
+        if written < total {
+            self.keep_for_later(slot, chunks, written);
+        }
+    }
+
+    fn write_now(&mut self, slot: u32, chunks: &[Chunk<'_>]) -> Result<usize, ()> {
+        let conn = self.connections.get_mut(slot);
+        let Some(socket) = &mut conn.socket else { return Ok(0) };
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        for (slice, chunk) in slices.iter_mut().zip(chunks) {
+            *slice = IoSlice::new(chunk.bytes());
+        }
+        loop {
+            match socket.write_vectored(&slices[..chunks.len().min(SLICES_MAX)]) {
+                Ok(written) => {
+                    self.metrics.bytes_out += written as u64;
+                    return Ok(written);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Err(()),
+            }
+        }
+    }
+
+    fn keep_for_later(&mut self, slot: u32, chunks: &[Chunk<'_>], mut written: usize) {
+        let conn = self.connections.get_mut(slot);
+        let index = *conn.outbox.get_or_insert_with(|| self.outboxes.put(Outbox::default()));
+        let outbox = self.outboxes.get_mut(index);
+        for chunk in chunks {
+            let skipped = written.min(chunk.bytes().len());
+            written -= skipped;
+            outbox.push(chunk.rest(skipped));
+        }
+        // More than the kernel takes at once is no refusal: it may have room for the rest right now.
+        if chunks.len() > SLICES_MAX {
+            self.flush_outbox(slot);
+        }
+    }
+
+    /// Bytes that wait for a connection, beyond those it asked for itself.
+    pub(super) fn waiting_bytes(&self, slot: u32) -> usize {
+        self.connections.get(slot).outbox.map_or(0, |index| {
+            let outbox = self.outboxes.get(index);
+            outbox.bytes().saturating_sub(outbox.exempt)
+        })
+    }
+
+    /// There may be room again.
+    pub(super) fn flush_outbox(&mut self, slot: u32) {
+        let conn = self.connections.get_mut(slot);
+        let (Some(index), Some(socket)) = (conn.outbox, &mut conn.socket) else { return };
+        let outbox = self.outboxes.get_mut(index);
+        let Ok(written) = outbox.flush(socket) else {
+            return self.cut(slot, Disconnect::Failed);
+        };
+        self.metrics.bytes_out += written as u64;
+        if written > 0 {
+            conn.flags.clear(Flags::STALLED);
+        }
+        if outbox.is_empty() {
+            self.outboxes.take(index);
+            conn.outbox = None;
+            self.on_drained(slot);
+        }
+    }
+
+    fn on_drained(&mut self, slot: u32) {
+        if self.connections.get(slot).flags.has(Flags::LAST_WORDS) {
+            self.stop_writing(slot);
+        }
+        if self.connections.is_used(slot) {
+            self.queue(slot);
+        }
+    }
+
+    /// Our last word to this connection is written or waits: nothing more is said, nothing more heard.
+    /// The socket is closed when the peer closes, so that no unread byte turns our answer into a reset
+    /// (RFC 9112 §9.6).
+    pub(super) fn finish(&mut self, slot: u32, why: Disconnect) {
+        self.uncork();
+        if !self.connections.is_used(slot) || self.connections.get(slot).phase == Phase::Closing {
+            return;
+        }
+        self.metrics.end(why);
+        self.release(slot);
+        self.set_phase(slot, Phase::Closing);
+        let deadline = Tick::after(self.now, self.settings.limits.closing_seconds);
+        let conn = self.connections.get_mut(slot);
+        conn.deadline = deadline;
+        conn.flags.set(Flags::LAST_WORDS);
+        conn.flags.set(Flags::UNREAD);
+        if conn.outbox.is_none() {
+            self.on_drained(slot);
+        }
+    }
+
+    fn stop_writing(&mut self, slot: u32) {
+        let conn = self.connections.get_mut(slot);
+        conn.flags.clear(Flags::LAST_WORDS);
+        if let Some(socket) = &mut conn.socket
+            && socket.shutdown_write().is_err()
+        {
+            self.cut_quietly(slot);
+        }
+    }
+
+    /// Ends a connection now, without a word.
+    pub(super) fn cut(&mut self, slot: u32, why: Disconnect) {
+        if self.connections.get(slot).phase != Phase::Closing {
+            self.metrics.end(why);
+            log::debug!("connection {slot}: {}", why.row().name);
+        }
+        self.cut_quietly(slot);
+    }
+
+    fn cut_quietly(&mut self, slot: u32) {
+        if self.out_slot == Some(slot) {
+            self.out.clear();
+            self.out_slot = None;
+        }
+        self.release(slot);
+        if let Some(index) = self.connections.get_mut(slot).outbox.take() {
+            self.outboxes.take(index);
+        }
+        self.set_phase(slot, Phase::Closing);
+        let conn = self.connections.remove(slot);
+        self.metrics.phases[conn.phase as usize] -= 1;
+    }
+
+    /// Answers a connection that there is no slot for, as well as one write can.
+    pub(super) fn turn_away(&mut self, mut socket: S, listener: Listener) {
+        let words: &[u8] = match listener {
+            Listener::Http => {
+                b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n\
+                  Content-Length: 0\r\n\r\n"
+            }
+            // ERR 1040 in place of the greeting; without a SQLSTATE, as no version is agreed on yet.
+            Listener::CometQl => b"\x17\0\0\0\xff\x10\x04Too many connections",
+        };
+        // It goes either way.
+        let _ = socket.write_vectored(&[IoSlice::new(words)]);
+        let _ = socket.shutdown_write();
+    }
+}

@@ -1,0 +1,246 @@
+//! Long-polls: a parked request is a slot in the phase `LongPoll`, and nothing else.
+
+use std::borrow::Cow;
+
+use super::conn::{Conn, Flags, Format, Phase};
+use super::deadlines::Tick;
+use super::disconnect::Disconnect;
+use super::outbox::Piece;
+use super::output::Chunk;
+use super::rendered;
+use super::respond::{Reply, Response};
+use super::socket::Socket;
+use super::subscribe::{Extra, PollExtra};
+use super::{Server, answers::entity_tag};
+use crate::dialects::native::{self, Refusal, Subscribe, variant};
+use crate::dialects::{Announcement, NATIVE};
+use crate::hub::command::Replay;
+use crate::hub::delivery::Transport;
+use crate::hub::message::MessageId;
+use crate::proto::http1::{self, Version};
+use crate::transports::long_poll;
+
+/// All polls share one format.
+const FORMAT: Format =
+    Format { dialect: NATIVE, transport: Transport::LongPoll as u8, variant: variant::JSON };
+
+impl<S: Socket> Server<S> {
+    /// Parks a request until there is a message after its cursor, or its time is over.
+    pub(super) fn poll(&mut self, slot: u32, reply: &Reply, wish: Subscribe) {
+        if wish.callback.is_some() && !self.settings.origins.any {
+            let explain = "a script of any page could read this: JSONP needs --origin '*'";
+            return self.refuse(slot, reply, Refusal::new(403, explain));
+        }
+        let limits = &self.settings.limits;
+        let wait = wish.wait_seconds.unwrap_or(limits.poll_seconds).min(limits.poll_seconds_max);
+        let deadline = Tick::after(self.now, wait);
+        self.connections.get_mut(slot).format = FORMAT;
+        if self.join_all(slot, &wish.channels).is_err() {
+            return self.refuse(slot, reply, Refusal::new(503, "there are too many channels"));
+        }
+        self.set_phase(slot, Phase::LongPoll);
+        let conn = self.connections.get_mut(slot);
+        conn.deadline = deadline;
+        if reply.keep_alive {
+            conn.flags.set(Flags::KEEP_ALIVE);
+        }
+        if reply.version == Version::Http10 {
+            conn.flags.set(Flags::HTTP10);
+        }
+        self.end_session(slot, wish.session.as_deref());
+        let extra = PollExtra {
+            callback: wish.callback,
+            origin: reply.origin.clone(),
+            session: wish.session,
+        };
+        self.keep_extra(slot, extra);
+        if let Some(start) = wish.start {
+            self.ask_for_past(slot, wish.channels, start);
+        }
+    }
+
+    fn keep_extra(&mut self, slot: u32, extra: PollExtra) {
+        if extra.callback.is_some() || extra.origin.is_some() || extra.session.is_some() {
+            let index = self.extras.put(Extra::Poll(Box::new(extra)));
+            self.connections.get_mut(slot).extra = Some(index);
+        }
+    }
+
+    /// The session's poll is here: it counts for itself again.
+    fn end_session(&mut self, slot: u32, name: Option<&str>) {
+        let Some(name) = name else { return };
+        let tenant = self.connections.get(slot).tenant;
+        if let Some(key) = self.sessions.get(&(tenant, name.into())).copied() {
+            self.cut(key.slot, Disconnect::Finished);
+        }
+    }
+
+    /// Between two polls a session goes on counting, in a slot without a socket.
+    pub(super) fn keep_session(&mut self, slot: u32) {
+        let Some(index) = self.connections.get(slot).extra else { return };
+        let Extra::Poll(extra) = self.extras.get_mut(index) else { return };
+        let Some(name) = extra.session.take() else { return };
+        let is_full = self.connections.len() >= self.settings.limits.connections_max;
+        let tenant = self.connections.get(slot).tenant;
+        if self.is_draining || is_full || self.sessions.contains_key(&(tenant, name.clone())) {
+            return;
+        }
+        let channels = self.channels_of(slot);
+        let mut conn = Conn { phase: Phase::Detached, tenant, format: FORMAT, ..Conn::free() };
+        conn.flags.set(Flags::PRESENCE_ONLY);
+        conn.deadline = Tick::after(self.now, self.settings.limits.session_seconds);
+        conn.extra = Some(self.extras.put(Extra::Session(name.clone())));
+        let key = self.connections.insert(conn);
+        self.metrics.phases[Phase::Detached as usize] += 1;
+        self.sessions.insert((tenant, name), key);
+        if self.join_all(key.slot, &channels).is_err() {
+            self.cut(key.slot, Disconnect::Unavailable);
+        }
+    }
+
+    /// The past is there: either it answers the poll, or the poll stays parked.
+    pub(super) fn resume_poll(
+        &mut self,
+        slot: u32,
+        replay: &Replay,
+        since: MessageId,
+        limit: MessageId,
+    ) {
+        if replay.lost.is_none() && replay.messages.is_empty() {
+            return;
+        }
+        let (body, cursor) = self.poll_body(replay, since, limit);
+        // The array's brackets are the answer's own, or a callback's.
+        let elements = &body[1..body.len() - 1];
+        self.answer_poll(slot, &[Chunk::Own(elements)], cursor);
+    }
+
+    /// Kept messages as a JSON array, and the cursor after it.
+    pub(super) fn poll_body(
+        &self,
+        replay: &Replay,
+        since: MessageId,
+        newest: MessageId,
+    ) -> (Vec<u8>, MessageId) {
+        let mut body = Vec::new();
+        let mut cursor = replay.newest.min(newest);
+        if let Some(lost) = &replay.lost {
+            let data = native::lost_data(lost, since);
+            let event =
+                Announcement { id: Some(lost.resume_from), name: "encke:lost", data: &data };
+            rendered::announce(&event, FORMAT, &self.callbacks, &mut body);
+            cursor = cursor.max(lost.resume_from);
+        }
+        for message in &replay.messages {
+            rendered::encode(message, FORMAT, &self.callbacks, &mut body);
+            cursor = cursor.max(message.id);
+        }
+        match body.first_mut() {
+            // Every element brings its comma; the first one's place is the bracket's.
+            Some(comma) => *comma = b'[',
+            None => body.push(b'['),
+        }
+        body.push(b']');
+        (body, cursor)
+    }
+
+    /// A batch has something for a parked poll.
+    pub(super) fn deliver_to_poll(&mut self, slot: u32, pieces: &[Piece], cursor: MessageId) {
+        let mut pieces = pieces.to_vec();
+        if let Some(first) = pieces.first_mut() {
+            first.range.start += 1;
+        }
+        let chunks: Vec<Chunk<'_>> = pieces.iter().map(Chunk::Shared).collect();
+        self.answer_poll(slot, &chunks, cursor);
+    }
+
+    /// Answers with elements that are separated by commas already.
+    fn answer_poll(&mut self, slot: u32, elements: &[Chunk<'_>], cursor: MessageId) {
+        let (reply, callback) = self.unpark(slot);
+        let callback = callback.as_deref();
+        let opening = long_poll::opening(callback);
+        let closing = long_poll::closing(callback, &cursor.to_string());
+        let elements_bytes: usize = elements.iter().map(Chunk::len).sum();
+        self.begin_head(slot, &reply, 200);
+        let out = self.out(slot);
+        http1::write_header(out, "Content-Type", long_poll::content_type(callback).as_bytes());
+        http1::write_header(out, "ETag", &entity_tag(cursor));
+        if callback.is_some() {
+            http1::write_header(out, "X-Content-Type-Options", b"nosniff");
+        }
+        out.extend_from_slice(b"Content-Length: ");
+        http1::write_number(out, (opening.len() + elements_bytes + closing.len()) as u64);
+        out.extend_from_slice(b"\r\n\r\n");
+        out.extend_from_slice(opening.as_bytes());
+        let head = std::mem::take(&mut self.out);
+        let mut chunks = Vec::with_capacity(elements.len() + 2);
+        chunks.push(Chunk::Own(&head));
+        chunks.extend_from_slice(elements);
+        chunks.push(Chunk::Own(closing.as_bytes()));
+        self.write(slot, &chunks);
+        if self.connections.is_used(slot) {
+            self.after_poll(slot, &reply);
+        }
+        self.reuse_out(head);
+    }
+
+    fn after_poll(&mut self, slot: u32, reply: &Reply) {
+        self.after_response(slot, reply);
+        if self.connections.is_used(slot) {
+            self.queue_if_waiting(slot);
+        }
+    }
+
+    /// Takes a poll out of its channels; the connection is between requests again.
+    fn unpark(&mut self, slot: u32) -> (Reply, Option<Box<str>>) {
+        self.keep_session(slot);
+        self.leave_all(slot);
+        self.asks.remove(&slot);
+        self.set_phase(slot, Phase::Http);
+        let conn = self.connections.get_mut(slot);
+        conn.flags.clear(Flags::HOLDING);
+        conn.flags.clear(Flags::ASKING);
+        conn.format = Format::default();
+        let is_http10 = conn.flags.take(Flags::HTTP10);
+        let mut reply = Reply {
+            version: if is_http10 { Version::Http10 } else { Version::Http11 },
+            keep_alive: conn.flags.take(Flags::KEEP_ALIVE),
+            head_only: false,
+            origin: None,
+        };
+        let extra = conn.extra.take().map(|index| self.extras.take(index));
+        let Some(Extra::Poll(extra)) = extra else { return (reply, None) };
+        reply.origin = extra.origin;
+        (reply, extra.callback)
+    }
+
+    /// Its time is over, or the server's, or its channel's.
+    pub(super) fn end_poll(&mut self, slot: u32, why: Disconnect) {
+        let cursor = self.seen_by_all(self.connections.get(slot).tenant);
+        let has_callback = match self.connections.get(slot).extra {
+            Some(index) => {
+                matches!(self.extras.get(index), Extra::Poll(extra) if extra.callback.is_some())
+            }
+            None => false,
+        };
+        if why == Disconnect::ShuttingDown {
+            self.connections.get_mut(slot).flags.clear(Flags::KEEP_ALIVE);
+        }
+        if has_callback {
+            // A script has no status: an empty list is the answer to everything.
+            return self.answer_poll(slot, &[], cursor);
+        }
+        let (reply, _) = self.unpark(slot);
+        let response = match why {
+            Disconnect::Deleted => Response::error(410, why.row().reason),
+            Disconnect::Unavailable => {
+                Response::error(503, why.row().reason).with("Retry-After", Cow::Borrowed(&b"1"[..]))
+            }
+            _ => Response::empty(304).with("ETag", entity_tag(cursor)),
+        };
+        self.respond(slot, &reply, response);
+        if self.connections.is_used(slot) {
+            self.queue_if_waiting(slot);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! A batch in bytes: each part once for each format in use, shared by everybody who gets it.
+
+use std::rc::Rc;
+
+use super::conn::Format;
+use super::outbox::Piece;
+use crate::dialects::{Announcement, dialect, native::variant};
+use crate::hub::batch::Batch;
+use crate::hub::delivery::Transport;
+use crate::hub::message::Message;
+use crate::transports::{self, Framing};
+
+/// The messages of one part in one format, one after the other.
+pub(crate) struct Run {
+    bytes: Rc<[u8]>,
+    /// Where each message ends. A message that this format does not show ends where it begins.
+    ends: Box<[usize]>,
+}
+
+impl Run {
+    /// All messages, or nothing if this format shows none of them.
+    pub fn whole(&self) -> Option<Piece> {
+        (!self.bytes.is_empty()).then(|| Piece::whole(self.bytes.clone()))
+    }
+
+    /// One message.
+    pub fn message(&self, index: usize) -> Option<Piece> {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        let range = start..self.ends[index];
+        (!range.is_empty()).then(|| Piece { buffer: self.bytes.clone(), range })
+    }
+}
+
+/// All runs of one batch. Made when the first subscriber needs one, dropped with the batch.
+pub(crate) struct Rendered {
+    parts: Vec<Vec<(Format, Run)>>,
+    /// How often something was rendered.
+    pub count: u64,
+}
+
+impl Rendered {
+    pub fn new(parts: usize) -> Rendered {
+        Rendered { parts: (0..parts).map(|_| Vec::new()).collect(), count: 0 }
+    }
+
+    /// A part in a format. Formats are few, so a list is the fastest map.
+    pub fn run(
+        &mut self,
+        batch: &Batch,
+        part: usize,
+        format: Format,
+        callbacks: &Callbacks,
+    ) -> &Run {
+        let runs = &mut self.parts[part];
+        let index = runs.iter().position(|(known, _)| *known == format).unwrap_or_else(|| {
+            self.count += 1;
+            let indexes = batch.parts[part].messages.iter();
+            let messages = indexes.map(|&index| &*batch.messages[index as usize]);
+            runs.push((format, render(messages, format, callbacks)));
+            runs.len() - 1
+        });
+        &runs[index].1
+    }
+}
+
+fn render<'a>(
+    messages: impl Iterator<Item = &'a Message>,
+    format: Format,
+    callbacks: &Callbacks,
+) -> Run {
+    let mut bytes = Vec::new();
+    let mut ends = Vec::new();
+    for message in messages {
+        encode(message, format, callbacks, &mut bytes);
+        ends.push(bytes.len());
+    }
+    Run { bytes: bytes.into(), ends: ends.into() }
+}
+
+/// Appends one message in a format.
+pub(crate) fn encode(message: &Message, format: Format, callbacks: &Callbacks, out: &mut Vec<u8>) {
+    let (transport, framing) = framing(format, callbacks);
+    dialect(format.dialect).encode(message, format.variant, &mut |payload| {
+        transports::frame(transport, framing, payload, out);
+    });
+}
+
+/// Appends a word of the server in a format.
+pub(crate) fn announce(
+    event: &Announcement<'_>,
+    format: Format,
+    callbacks: &Callbacks,
+    out: &mut Vec<u8>,
+) {
+    let (transport, framing) = framing(format, callbacks);
+    dialect(format.dialect).announce(event, format.variant, &mut |payload| {
+        transports::frame(transport, framing, payload, out);
+    });
+}
+
+/// What the transport must know of a format.
+pub(crate) fn framing(format: Format, callbacks: &Callbacks) -> (Transport, Framing<'_>) {
+    let framing = Framing {
+        chunked: format.variant & variant::UNCHUNKED == 0,
+        callback: callbacks.name(format.variant >> variant::CALLBACK_SHIFT),
+    };
+    (Transport::of(format.transport), framing)
+}
+
+/// The callback names of iframe streams in use: a format holds a number, so that all streams with one
+/// name share what is rendered. Number 0 is the empty name.
+#[derive(Default)]
+pub(crate) struct Callbacks {
+    names: Vec<(Box<str>, u32)>,
+}
+
+impl Callbacks {
+    /// Counts one more user of a name; `None` when there are too many names.
+    pub fn take(&mut self, name: &str, max: usize) -> Option<u16> {
+        if let Some(index) = self.names.iter().position(|(known, _)| &**known == name) {
+            self.names[index].1 += 1;
+            return Some(index as u16 + 1);
+        }
+        let unused = self.names.iter().position(|(_, users)| *users == 0);
+        match unused {
+            Some(index) => {
+                self.names[index] = (name.into(), 1);
+                Some(index as u16 + 1)
+            }
+            None if self.names.len() < max.min(255) => {
+                self.names.push((name.into(), 1));
+                Some(self.names.len() as u16)
+            }
+            None => None,
+        }
+    }
+
+    /// One user less.
+    pub fn give_back(&mut self, number: u16) {
+        if let Some(entry) = number.checked_sub(1).and_then(|at| self.names.get_mut(at as usize)) {
+            entry.1 -= 1;
+        }
+    }
+
+    fn name(&self, number: u16) -> &str {
+        match number.checked_sub(1) {
+            Some(index) => &self.names[usize::from(index)].0,
+            None => "",
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Who is let in, and where to: the path and the headers of a request decide its tenant and dialect.
+//!
+//! | path | is |
+//! |---|---|
+//! | `/` | the chat page |
+//! | `/channels…` | the native dialect |
+//! | `/stats` | the server in numbers |
+//! | an echo path | a WebSocket echo endpoint, open to all |
+//! | `/TENANT/channels…`, `/TENANT/stats` | the same of another tenant |
+
+use super::settings::{Settings, Tenant};
+use crate::dialects::native::{self, Refusal};
+use crate::hub::access::{self, Action, Denied, Standing};
+use crate::hub::message::TenantId;
+use crate::proto::http1::{Head, Method};
+
+/// Where a request goes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    Page,
+    Stats,
+    Native(native::Request),
+    Echo {
+        is_reversed: bool,
+    },
+    /// OPTIONS, answered with what is allowed there.
+    Options(&'static str),
+}
+
+/// A request that was let in.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Admitted {
+    pub tenant: TenantId,
+    pub standing: Standing,
+    pub route: Route,
+    /// The page's origin, to be named in the answer.
+    pub origin: Option<Box<str>>,
+}
+
+/// Why a request was not let in, and to whom the answer may be shown.
+pub(crate) struct Rejected {
+    pub refusal: Refusal,
+    pub origin: Option<Box<str>>,
+}
+
+/// Lets a request in or says why not.
+pub(crate) fn admit(head: &Head<'_>, settings: &Settings) -> Result<Admitted, Rejected> {
+    if let Some(echo) = settings.echoes.iter().find(|echo| echo.path.as_bytes() == head.path) {
+        let route = Route::Echo { is_reversed: echo.is_reversed };
+        let (tenant, standing) = (TenantId(0), Standing::Anonymous);
+        return Ok(Admitted { tenant, standing, route, origin: None });
+    }
+    let (tenant, path) = tenant_of(head.path, settings);
+    let owner = &settings.tenants[usize::from(tenant.0)];
+    let origin = check_origin(head, owner, settings)
+        .map_err(|refusal| Rejected { refusal, origin: None })?;
+    let reject = |refusal| Rejected { refusal, origin: origin.clone() };
+    let route = find(head, path, settings).map_err(reject)?;
+    let standing = access::standing(owner.publish_key.as_deref(), bearer(head));
+    check_access(standing, &route).map_err(reject)?;
+    Ok(Admitted { tenant, standing, route, origin })
+}
+
+fn tenant_of<'a>(path: &'a [u8], settings: &Settings) -> (TenantId, &'a [u8]) {
+    let first = path.get(1..).unwrap_or_default();
+    let first = first.split(|&byte| byte == b'/').next().unwrap_or_default();
+    let named = |tenant: &Tenant| !tenant.name.is_empty() && tenant.name.as_bytes() == first;
+    match settings.tenants.iter().position(named) {
+        Some(index) => (TenantId(index as u16), &path[1 + first.len()..]),
+        None => (TenantId(0), path),
+    }
+}
+
+fn find(head: &Head<'_>, path: &[u8], settings: &Settings) -> Result<Route, Refusal> {
+    let is_read = matches!(head.method, Method::Get | Method::Head);
+    let read_only = |route| match head.method {
+        Method::Options => Ok(Route::Options(native::READ_METHODS)),
+        _ if is_read => Ok(route),
+        _ => Err(native::method_not_allowed(native::READ_METHODS)),
+    };
+    match path {
+        b"/" => read_only(Route::Page),
+        b"/stats" => read_only(Route::Stats),
+        b"*" => Ok(Route::Options(native::CHANNEL_METHODS)),
+        _ => match path.strip_prefix(b"/channels") {
+            Some(below) if below.is_empty() || below.starts_with(b"/") => {
+                if head.method == Method::Options {
+                    return Ok(Route::Options(native::CHANNEL_METHODS));
+                }
+                let channels_max = settings.limits.channels_per_request_max;
+                native::parse(head, below, channels_max).map(Route::Native)
+            }
+            _ => Err(Refusal::new(404, "there is nothing here; channels are at /channels/NAME")),
+        },
+    }
+}
+
+fn check_access(standing: Standing, route: &Route) -> Result<(), Refusal> {
+    use native::Request;
+    let all = |action, channels: &[crate::hub::names::ChannelName]| {
+        channels.iter().try_for_each(|name| access::may(standing, action, Some(name)))
+    };
+    let verdict = match route {
+        Route::Page | Route::Echo { .. } | Route::Options(_) => Ok(()),
+        Route::Stats | Route::Native(Request::List) => {
+            access::may(standing, Action::Administer, None)
+        }
+        Route::Native(Request::Publish(publish)) => all(Action::Publish, &publish.channels),
+        Route::Native(Request::Subscribe(wish)) => all(Action::Subscribe, &wish.channels),
+        Route::Native(Request::History { channels, .. }) => all(Action::Subscribe, channels),
+        Route::Native(Request::Presence(name)) => {
+            access::may(standing, Action::Presence, Some(name))
+        }
+        Route::Native(Request::Delete(name)) => {
+            access::may(standing, Action::Administer, Some(name))
+        }
+    };
+    verdict.map_err(denied)
+}
+
+/// The answer to somebody who may not.
+pub(crate) fn denied(why: Denied) -> Refusal {
+    match why {
+        Denied::NeedsKey => {
+            Refusal::new(401, "this needs the publish key, as Authorization: Bearer KEY")
+        }
+        Denied::Nobody => Refusal::new(403, "this channel is not open to this kind of client"),
+    }
+}
+
+fn bearer<'a>(head: &Head<'a>) -> Option<&'a [u8]> {
+    let value = head.header("Authorization")?;
+    let scheme = value.get(..7)?;
+    // Another scheme than Bearer is a wrong key, not an absent one.
+    Some(if scheme.eq_ignore_ascii_case(b"bearer ") { value[7..].trim_ascii() } else { b"" })
+}
+
+/// The page's origin, if the request comes from a page and the page may use the server.
+fn check_origin(
+    head: &Head<'_>,
+    tenant: &Tenant,
+    settings: &Settings,
+) -> Result<Option<Box<str>>, Refusal> {
+    if tenant.publish_key.is_none() {
+        check_this_machine(head)?;
+    }
+    let Some(origin) = head.header("Origin") else { return Ok(None) };
+    let Ok(origin) = std::str::from_utf8(origin) else {
+        return Err(Refusal::new(403, "this origin may not use the server"));
+    };
+    let host = authority(origin);
+    let is_own = host.is_some() && host.map(str::as_bytes) == head.host;
+    let is_listed = settings.origins.any
+        || settings.origins.listed.iter().any(|listed| listed.eq_ignore_ascii_case(origin));
+    let is_allowed = match &tenant.publish_key {
+        None => host.is_some_and(|host| is_loopback(host.as_bytes())),
+        Some(_) => is_own || is_listed,
+    };
+    match is_allowed {
+        true => Ok(Some(origin.into())),
+        false => Err(Refusal::new(
+            403,
+            match tenant.publish_key {
+                None => OPEN_ONLY_HERE,
+                Some(_) => "this page's origin may not use the server; allow it with --origin",
+            },
+        )),
+    }
+}
+
+const OPEN_ONLY_HERE: &str = "without a key this server is open, but only for programs and pages of \
+    this machine: start it with --publish-key KEY to serve others";
+
+/// Headers that a proxy adds: behind one, "from this machine" means nothing.
+const PROXY_HEADERS: [&str; 7] = [
+    "Forwarded",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Port",
+    "X-Real-IP",
+    "Via",
+];
+
+fn check_this_machine(head: &Head<'_>) -> Result<(), Refusal> {
+    let is_proxied = PROXY_HEADERS.iter().any(|name| head.header(name).is_some());
+    // HTTP/1.0 may come without a Host; a browser, which is what a foreign name would trick, may not.
+    let is_here = head.host.is_none_or(is_loopback);
+    if is_proxied || !is_here { Err(Refusal::new(403, OPEN_ONLY_HERE)) } else { Ok(()) }
+}
+
+/// Whether `host[:port]` is localhost or a loopback literal.
+fn is_loopback(authority: &[u8]) -> bool {
+    let Ok(authority) = std::str::from_utf8(authority) else { return false };
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    if host.eq_ignore_ascii_case("localhost") || host == "[::1]" {
+        return true;
+    }
+    host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The `host[:port]` of a serialised origin.
+fn authority(origin: &str) -> Option<&str> {
+    origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::http1::{HeaderSpace, Limits, parse_head};
+    use crate::server::settings::{Echo, Origins};
+
+    const LIMITS: Limits = Limits { head_bytes_max: 4096, target_bytes_max: 1024 };
+
+    fn status(text: &str, settings: &Settings) -> Result<Admitted, u16> {
+        let text = text.replace('\n', "\r\n") + "\r\n\r\n";
+        let mut space = HeaderSpace::new();
+        let (head, _) = parse_head(text.as_bytes(), &mut space, &LIMITS).unwrap().unwrap();
+        admit(&head, settings).map_err(|rejected| rejected.refusal.status)
+    }
+
+    fn keyed() -> Settings {
+        let tenant = Tenant { publish_key: Some("secret".into()), ..Tenant::default() };
+        let origins = Origins { any: false, listed: vec!["https://shop.example".into()] };
+        Settings { tenants: vec![tenant], origins, ..Settings::default() }
+    }
+
+    #[test]
+    fn without_a_key_only_this_machine_is_served() {
+        let open = Settings::default();
+        for good in [
+            "GET / HTTP/1.1\nHost: localhost:8080",
+            "GET / HTTP/1.1\nHost: 127.0.0.1",
+            "GET / HTTP/1.1\nHost: 127.3.2.1:80",
+            "GET / HTTP/1.1\nHost: [::1]:8080",
+            "POST /channels/a HTTP/1.1\nHost: localhost\nOrigin: http://localhost:3000",
+            "GET / HTTP/1.0",
+        ] {
+            assert!(status(good, &open).is_ok(), "{good}");
+        }
+        for bad in [
+            "GET / HTTP/1.1\nHost: example.com",
+            "GET / HTTP/1.1\nHost: localhost.example.com",
+            "GET / HTTP/1.1\nHost: 10.0.0.1",
+            "GET / HTTP/1.1\nHost: localhost\nOrigin: http://example.com",
+            "GET / HTTP/1.1\nHost: localhost\nOrigin: null",
+            "GET / HTTP/1.1\nHost: localhost\nX-Forwarded-For: 1.2.3.4",
+            "GET / HTTP/1.1\nHost: localhost\nVia: 1.1 proxy",
+            "GET / HTTP/1.1\nHost: localhost\nForwarded: for=1.2.3.4",
+            "GET / HTTP/1.1\nHost: localhost\nX-Real-IP: 1.2.3.4",
+        ] {
+            assert_eq!(status(bad, &open), Err(403), "{bad}");
+        }
+    }
+
+    #[test]
+    fn with_a_key_origins_and_the_key_decide() {
+        let keyed = keyed();
+        for good in [
+            "GET /channels/a HTTP/1.1\nHost: example.com",
+            "GET /channels/a HTTP/1.1\nHost: example.com\nX-Forwarded-For: 1.2.3.4",
+            "GET /channels/a HTTP/1.1\nHost: example.com\nOrigin: https://example.com",
+            "GET /channels/a HTTP/1.1\nHost: example.com\nOrigin: https://shop.example",
+            "POST /channels/a HTTP/1.1\nHost: example.com\nAuthorization: Bearer secret",
+            "GET /stats HTTP/1.1\nHost: example.com\nAuthorization: bearer secret",
+        ] {
+            assert!(status(good, &keyed).is_ok(), "{good}");
+        }
+        for (expect, bad) in [
+            (403, "GET /channels/a HTTP/1.1\nHost: example.com\nOrigin: https://evil.example"),
+            (401, "POST /channels/a HTTP/1.1\nHost: example.com"),
+            (401, "POST /channels/a HTTP/1.1\nHost: example.com\nAuthorization: Bearer wrong"),
+            (401, "POST /channels/a HTTP/1.1\nHost: example.com\nAuthorization: Basic c2VjcmV0"),
+            (401, "GET /channels/a/presence HTTP/1.1\nHost: example.com"),
+            (401, "DELETE /channels/a HTTP/1.1\nHost: example.com"),
+            (401, "GET /channels HTTP/1.1\nHost: example.com"),
+            (401, "GET /stats HTTP/1.1\nHost: example.com"),
+            (403, "GET /channels/private_a HTTP/1.1\nHost: example.com"),
+        ] {
+            assert_eq!(status(bad, &keyed), Err(expect), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_has_its_own_urls() {
+        let shop =
+            Tenant { name: "shop".into(), publish_key: Some("k".into()), ..Tenant::default() };
+        let settings = Settings { tenants: vec![Tenant::default(), shop], ..Settings::default() };
+        let request = "GET /shop/channels/a HTTP/1.1\nHost: localhost";
+        assert_eq!(status(request, &settings).unwrap().tenant, TenantId(1));
+        let request = "GET /channels/shop HTTP/1.1\nHost: localhost";
+        assert_eq!(status(request, &settings).unwrap().tenant, TenantId(0));
+        assert_eq!(status("GET /shops/channels/a HTTP/1.1\nHost: localhost", &settings), Err(404));
+    }
+
+    #[test]
+    fn echo_endpoints_are_open_to_all() {
+        let echo = Echo { path: "/ws.php".into(), is_reversed: true };
+        let settings = Settings { echoes: vec![echo], ..Settings::default() };
+        let request = "GET /ws.php HTTP/1.1\nHost: example.com\nOrigin: https://evil.example";
+        assert_eq!(status(request, &settings).unwrap().route, Route::Echo { is_reversed: true });
+    }
+
+    #[test]
+    fn wrong_methods_and_paths() {
+        let open = Settings::default();
+        for (expect, line) in [
+            (405, "POST / HTTP/1.1"),
+            (405, "PUT /channels/a HTTP/1.1"),
+            (405, "POST /channels HTTP/1.1"),
+            (405, "DELETE /stats HTTP/1.1"),
+            (404, "GET /nothing HTTP/1.1"),
+            (404, "GET /channelsx HTTP/1.1"),
+            (404, "GET /channels/a/b HTTP/1.1"),
+            (400, "GET /channels/a%zz HTTP/1.1"),
+            (400, "GET /channels/a%20b HTTP/1.1"),
+            (400, "DELETE /channels/a,b HTTP/1.1"),
+        ] {
+            assert_eq!(status(&format!("{line}\nHost: localhost"), &open), Err(expect), "{line}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What an operator decides, in the form the server uses.
+
+use super::limits::Limits;
+
+/// Everything the server is told at start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Bounds and waits.
+    pub limits: Limits,
+    /// At least one; the first is the one whose URLs have no prefix.
+    pub tenants: Vec<Tenant>,
+    /// Origins of pages, besides the server's own, that may use it.
+    pub origins: Origins,
+    /// WebSocket echo endpoints: path, and whether text comes back reversed.
+    pub echoes: Vec<Echo>,
+}
+
+/// An isolated part of the hub.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Tenant {
+    /// The first segment of its URLs; empty for the first tenant.
+    pub name: Box<str>,
+    /// Who knows it may do everything. Without one the tenant is open, but only for this machine.
+    pub publish_key: Option<Box<str>>,
+    /// Password of its back ends; without one anybody who reaches the port is a back end.
+    pub cometql_password: Option<Box<str>>,
+    /// Its number in CometQL; `None`: every number.
+    pub dev_id: Option<u32>,
+}
+
+/// Which pages may use the server.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Origins {
+    /// `--origin '*'`.
+    pub any: bool,
+    /// Serialised origins (RFC 6454 §6.2), lower case: `https://example.com`.
+    pub listed: Vec<Box<str>>,
+}
+
+/// A WebSocket endpoint that sends everything back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Echo {
+    /// Its path, beginning with a slash.
+    pub path: Box<str>,
+    /// Whether text comes back with its characters in reverse order.
+    pub is_reversed: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            limits: Limits::default(),
+            tenants: vec![Tenant::default()],
+            origins: Origins::default(),
+            echoes: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,448 @@
+//! How listening begins, resumes and ends.
+//!
+//! Whoever wants what came before joins first and holds back what arrives (`Flags::HOLDING`); the
+//! engine's answer and what was held make one gap-free beginning. With the engine in memory the answer
+//! comes before anything can arrive.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::Server;
+use super::answers::Ask;
+use super::conn::{Flags, Format, NO_MEMBERSHIP, Phase};
+use super::deadlines::Tick;
+use super::disconnect::Disconnect;
+use super::limits::Limits;
+use super::mysql::MySql;
+use super::rendered::{self, framing};
+use super::respond::{Reply, Response};
+use super::socket::Socket;
+use crate::dialects::native::{self, Refusal, Subscribe, variant};
+use crate::dialects::{Announcement, NATIVE};
+use crate::hub::access::{self, Action, Standing};
+use crate::hub::clock::Now;
+use crate::hub::command::{Command, Lost, Replay, Start};
+use crate::hub::delivery::Transport;
+use crate::hub::members::{Moved, SubscriberId};
+use crate::hub::message::{Message, MessageId, TenantId};
+use crate::hub::names::ChannelName;
+use crate::hub::{ChannelId, Membership, TooManyChannels};
+use crate::proto::http1::{Head, Version};
+use crate::transports::{event_stream, stream};
+
+/// Memberships beyond the first.
+pub(crate) struct Further {
+    pub memberships: Box<[Membership]>,
+    /// The batch that visited this subscriber last: it is found once for every channel.
+    pub visited: u32,
+}
+
+/// What only some phases have.
+pub(crate) enum Extra {
+    /// Of a parked poll.
+    Poll(Box<PollExtra>),
+    /// The name of a session without a connection.
+    Session(Box<str>),
+    /// A back end's session.
+    #[cfg_attr(not(feature = "cometql"), expect(dead_code, reason = "nobody speaks MySQL"))]
+    MySql(Box<MySql>),
+}
+
+/// What must be known to answer a parked poll, beyond the slot.
+#[derive(Default)]
+pub(crate) struct PollExtra {
+    pub callback: Option<Box<str>>,
+    pub origin: Option<Box<str>>,
+    pub session: Option<Box<str>>,
+}
+
+/// A subscriber that waits for what came before.
+pub(crate) struct Resume {
+    start: Start,
+    /// What was delivered meanwhile.
+    held: Vec<Rc<Message>>,
+    held_bytes: usize,
+    /// The batch that this subscriber has had its part of, or joined too late for.
+    seen_batch: u32,
+}
+
+impl<S: Socket> Server<S> {
+    /// Begins an endless response, or parks a poll.
+    pub(super) fn subscribe_over_http(
+        &mut self,
+        slot: u32,
+        mut reply: Reply,
+        wish: Subscribe,
+        standing: Standing,
+    ) {
+        if wish.transport == Transport::LongPoll {
+            return self.poll(slot, &reply, wish);
+        }
+        let is_unchunked =
+            wish.transport == Transport::EventStream || reply.version == Version::Http10;
+        reply.keep_alive &= !is_unchunked;
+        let tenant = self.connections.get(slot).tenant;
+        if wish.transport == Transport::EventStream && self.deleted.ends(tenant, &wish, self.now) {
+            // WHATWG HTML §9.2.3: after a 204 an EventSource does not come back.
+            return self.respond(slot, &reply, Response::empty(204));
+        }
+        let Some(format) = self.format(&wish, reply.version, standing) else {
+            return self.refuse(slot, &reply, Refusal::new(503, "too many callbacks are in use"));
+        };
+        self.connections.get_mut(slot).format = format;
+        if self.join_all(slot, &wish.channels).is_err() {
+            return self.refuse(slot, &reply, Refusal::new(503, "there are too many channels"));
+        }
+        self.write_stream_head(slot, &reply, format);
+        let phase = match wish.transport {
+            Transport::EventStream => Phase::EventStream,
+            _ => Phase::Stream,
+        };
+        self.set_phase(slot, phase);
+        let deadline = Tick::after(self.now, self.settings.limits.heartbeat_seconds);
+        self.connections.get_mut(slot).deadline = deadline;
+        self.begin(slot, wish);
+    }
+
+    fn write_stream_head(&mut self, slot: u32, reply: &Reply, format: Format) {
+        let retry_ms = self.settings.limits.retry_ms;
+        self.begin_head(slot, reply, 200);
+        let mut bytes = Vec::new();
+        let (transport, framing) = framing(format, &self.callbacks);
+        match transport {
+            Transport::EventStream => {
+                event_stream::headers(&mut bytes);
+                bytes.extend_from_slice(b"\r\n");
+                event_stream::preamble(retry_ms, &mut bytes);
+            }
+            Transport::Iframe => {
+                stream::iframe_headers(framing, &mut bytes);
+                bytes.extend_from_slice(b"\r\n");
+                stream::iframe_preamble(framing, &mut bytes);
+            }
+            _ => {
+                stream::headers(framing, &mut bytes);
+                bytes.extend_from_slice(b"\r\n");
+            }
+        }
+        self.out(slot).extend_from_slice(&bytes);
+    }
+
+    /// Makes a WebSocket of the connection and lets it listen.
+    pub(super) fn upgrade(
+        &mut self,
+        slot: u32,
+        head: &Head<'_>,
+        reply: &Reply,
+        wish: Subscribe,
+        standing: Standing,
+    ) {
+        if !self.shake_hands(slot, head, reply, wish.subprotocol) {
+            return;
+        }
+        // An upgrade names no callback, so a format is always to be had.
+        let format = self.format(&wish, reply.version, standing).unwrap_or_default();
+        self.become_websocket(slot, format);
+        if standing == Standing::Key {
+            self.connections.get_mut(slot).flags.set(Flags::HAS_KEY);
+        }
+        match self.join_all(slot, &wish.channels) {
+            Ok(()) => self.begin(slot, wish),
+            Err(TooManyChannels) => self.end(slot, Disconnect::Unavailable),
+        }
+    }
+
+    /// The format that a wish comes down to; `None` when too many callback names are in use.
+    pub(super) fn format(
+        &mut self,
+        wish: &Subscribe,
+        version: Version,
+        standing: Standing,
+    ) -> Option<Format> {
+        let mut bits = match wish.transport {
+            Transport::WebSocket | Transport::EventStream if !wish.as_json => 0,
+            _ => variant::JSON,
+        };
+        if wish.transport == Transport::EventStream && !wish.as_json {
+            bits |= variant::TEXT_ONLY;
+        }
+        if matches!(wish.transport, Transport::Stream | Transport::Iframe)
+            && version == Version::Http10
+        {
+            bits |= variant::UNCHUNKED;
+        }
+        let may_watch = |name: &ChannelName| access::may(standing, Action::Presence, Some(name));
+        // Raw frames have no event names: a count would look like a message.
+        let has_place = wish.transport != Transport::LongPoll
+            && (wish.transport != Transport::WebSocket || wish.as_json);
+        if wish.watches && has_place && wish.channels.iter().all(|name| may_watch(name).is_ok()) {
+            bits |= variant::WATCHES;
+        }
+        if let (Transport::Iframe, Some(name)) = (wish.transport, &wish.callback) {
+            let number = self.callbacks.take(name, self.settings.limits.callbacks_max)?;
+            bits |= number << variant::CALLBACK_SHIFT;
+        }
+        Some(Format { dialect: NATIVE, transport: wish.transport as u8, variant: bits })
+    }
+
+    /// Lets a subscriber listen to all these channels, or to none.
+    pub(super) fn join_all(
+        &mut self,
+        slot: u32,
+        channels: &[ChannelName],
+    ) -> Result<(), TooManyChannels> {
+        let (tenant, watches) = {
+            let conn = self.connections.get(slot);
+            (conn.tenant, conn.format.variant & variant::WATCHES != 0)
+        };
+        let mut memberships = Vec::with_capacity(channels.len());
+        for name in channels {
+            match self.hub.join(tenant, name, SubscriberId(slot), watches) {
+                Ok(membership) => memberships.push(membership),
+                Err(error) => {
+                    for membership in memberships {
+                        self.leave(membership, watches);
+                    }
+                    return Err(error);
+                }
+            }
+            self.tell(Command::Enter { tenant, channel: name.clone(), user: None });
+        }
+        let conn = self.connections.get_mut(slot);
+        conn.first = memberships[0];
+        if memberships.len() > 1 {
+            let memberships = memberships[1..].into();
+            conn.more = Some(self.furthers.put(Further { memberships, visited: 0 }));
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, membership: Membership, watches: bool) {
+        let (tenant, name) = self.hub.name_of(membership.channel);
+        let command = Command::Leave { tenant, channel: name.clone(), user: None };
+        if let Some(moved) = self.hub.leave(membership, watches) {
+            self.on_moved(membership.channel, moved);
+        }
+        self.tell(command);
+    }
+
+    /// Somebody has another place in a channel now, and must know it.
+    pub(super) fn on_moved(&mut self, channel: ChannelId, moved: Moved) {
+        let old = Membership { channel, place: moved.from };
+        let conn = self.connections.get_mut(moved.subscriber.0);
+        if conn.first == old {
+            conn.first.place = moved.to;
+            return;
+        }
+        let further = conn.more.map(|index| self.furthers.get_mut(index));
+        let membership =
+            further.and_then(|further| further.memberships.iter_mut().find(|known| **known == old));
+        membership.expect("a member knows its place").place = moved.to;
+    }
+
+    /// A subscriber's memberships.
+    pub(super) fn memberships(&self, slot: u32) -> impl Iterator<Item = Membership> + use<'_, S> {
+        let conn = self.connections.get(slot);
+        let first = Some(conn.first).filter(|first| *first != NO_MEMBERSHIP);
+        let further = conn.more.map_or(&[][..], |index| &*self.furthers.get(index).memberships);
+        first.into_iter().chain(further.iter().copied())
+    }
+
+    /// The names of the channels that a subscriber listens to.
+    pub(super) fn channels_of(&self, slot: u32) -> Vec<ChannelName> {
+        let name = |membership: Membership| self.hub.name_of(membership.channel).1.clone();
+        self.memberships(slot).map(name).collect()
+    }
+
+    /// Takes a connection out of everything: what remains is a socket and an outbox.
+    pub(super) fn release(&mut self, slot: u32) {
+        if self.connections.get(slot).phase == Phase::LongPoll {
+            self.keep_session(slot);
+        }
+        self.leave_all(slot);
+        let conn = self.connections.get_mut(slot);
+        conn.flags.clear(Flags::ASKING);
+        conn.flags.clear(Flags::HOLDING);
+        let (input, extra, tenant) = (conn.input.take(), conn.extra.take(), conn.tenant);
+        if Transport::of(conn.format.transport) == Transport::Iframe {
+            self.callbacks.give_back(conn.format.variant >> variant::CALLBACK_SHIFT);
+            conn.format = Format::default();
+        }
+        if let Some(index) = input {
+            self.inputs.take(index);
+        }
+        if let Some(Extra::Session(name)) = extra.map(|index| self.extras.take(index)) {
+            self.sessions.remove(&(tenant, name));
+        }
+        self.asks.remove(&slot);
+    }
+
+    /// Ends all memberships of a subscriber.
+    pub(super) fn leave_all(&mut self, slot: u32) {
+        let memberships: Vec<Membership> = self.memberships(slot).collect();
+        let conn = self.connections.get_mut(slot);
+        let watches = conn.format.variant & variant::WATCHES != 0;
+        conn.first = NO_MEMBERSHIP;
+        if let Some(index) = conn.more.take() {
+            self.furthers.take(index);
+        }
+        for membership in memberships {
+            self.leave(membership, watches);
+        }
+    }
+
+    fn begin(&mut self, slot: u32, wish: Subscribe) {
+        match wish.start {
+            Some(start) => self.ask_for_past(slot, wish.channels, start),
+            None => self.pass_cursor(slot, MessageId::default()),
+        }
+    }
+
+    /// Asks the engine for what came before, holding back what comes meanwhile.
+    pub(super) fn ask_for_past(&mut self, slot: u32, channels: Vec<ChannelName>, start: Start) {
+        let conn = self.connections.get_mut(slot);
+        conn.flags.set(Flags::HOLDING);
+        let tenant = conn.tenant;
+        let seen_batch = self.batch_number;
+        let resume = Resume { start, held: Vec::new(), held_bytes: 0, seen_batch };
+        let command = Command::MessagesAfter { tenant, channels, start };
+        self.ask(slot, Ask::Resume(Box::new(resume)), command);
+    }
+
+    /// Holds messages back for a subscriber that waits for its past.
+    pub(super) fn hold(&mut self, slot: u32, messages: impl Iterator<Item = Rc<Message>>) {
+        let Some(Ask::Resume(resume)) = self.asks.get_mut(&slot) else { return };
+        resume.seen_batch = self.batch_number;
+        for message in messages {
+            resume.held_bytes += message.bytes();
+            resume.held.push(message);
+        }
+        if resume.held_bytes > self.settings.limits.outbox_bytes_max {
+            self.cut(slot, Disconnect::Slow);
+        }
+    }
+
+    /// The past is there: what was published up to now goes out in one piece.
+    pub(super) fn resume(&mut self, slot: u32, resume: Resume, replay: Replay) {
+        let conn = self.connections.get_mut(slot);
+        conn.flags.clear(Flags::HOLDING);
+        let (tenant, phase, format) = (conn.tenant, conn.phase, conn.format);
+        let limit = self.delivered_up_to(tenant, resume.seen_batch);
+        let replay = merge(replay, resume.held, limit);
+        let since = match resume.start {
+            Start::After(since) => since,
+            Start::Last(_) => MessageId::default(),
+        };
+        self.metrics.cursors_lost += u64::from(replay.lost.is_some());
+        if phase == Phase::LongPoll {
+            return self.resume_poll(slot, &replay, since, limit);
+        }
+        if let Some(lost) = &replay.lost {
+            if phase == Phase::WebSocket && format.variant & variant::JSON == 0 {
+                return self.end(slot, Disconnect::Lost);
+            }
+            self.announce_lost(slot, format, lost, since);
+        }
+        for message in &replay.messages {
+            let mut bytes = Vec::new();
+            rendered::encode(message, format, &self.callbacks, &mut bytes);
+            self.out(slot).extend_from_slice(&bytes);
+            if !self.connections.is_used(slot) {
+                return;
+            }
+        }
+        let resume_from = replay.lost.map_or(limit, |lost| lost.resume_from);
+        self.pass_cursor(slot, resume_from.max(limit));
+        self.uncork();
+        self.exempt_outbox(slot);
+    }
+
+    /// Up to where a subscriber has been served that took part in `seen_batch` last: what is later will
+    /// come to it in a batch.
+    fn delivered_up_to(&self, tenant: TenantId, seen_batch: u32) -> MessageId {
+        match &self.under_way {
+            Some(batch) if seen_batch != self.batch_number => batch.position_before(tenant),
+            _ => self.position(tenant),
+        }
+    }
+
+    fn announce_lost(&mut self, slot: u32, format: Format, lost: &Lost, since: MessageId) {
+        let data = native::lost_data(lost, since);
+        let event = Announcement { id: Some(lost.resume_from), name: "encke:lost", data: &data };
+        self.announce(slot, format, &event);
+    }
+
+    /// Tells an event stream the cursor it would resume from, even if nothing ever comes.
+    fn pass_cursor(&mut self, slot: u32, at_least: MessageId) {
+        let conn = self.connections.get(slot);
+        if conn.phase == Phase::EventStream {
+            let id = self.position(conn.tenant).max(at_least).to_string();
+            event_stream::cursor(&id, self.out(slot));
+        }
+    }
+
+    /// What a client asked for itself does not count against it.
+    fn exempt_outbox(&mut self, slot: u32) {
+        if self.connections.is_used(slot)
+            && let Some(index) = self.connections.get(slot).outbox
+        {
+            let outbox = self.outboxes.get_mut(index);
+            outbox.exempt = outbox.bytes();
+        }
+    }
+
+    /// Ends an endless response of chunks.
+    pub(super) fn farewell(&mut self, slot: u32) {
+        let format = self.connections.get(slot).format;
+        let mut bytes = Vec::new();
+        stream::farewell(framing(format, &self.callbacks).1, &mut bytes);
+        self.out(slot).extend_from_slice(&bytes);
+    }
+}
+
+/// What the engine had and what was held, in order, each once, up to `limit`.
+fn merge(mut replay: Replay, held: Vec<Rc<Message>>, limit: MessageId) -> Replay {
+    let newest = replay.newest;
+    replay.messages.retain(|message| message.id <= limit);
+    replay.messages.extend(held.into_iter().filter(|message| message.id > newest));
+    replay
+}
+
+/// Channels deleted a short while ago: an EventSource that returns to one is told to stay away.
+#[derive(Default)]
+pub(crate) struct DeletedChannels {
+    channels: VecDeque<(TenantId, ChannelName, MessageId, u64)>,
+}
+
+impl DeletedChannels {
+    pub fn remember(
+        &mut self,
+        tenant: TenantId,
+        channel: ChannelName,
+        position: MessageId,
+        now: Now,
+        limits: &Limits,
+    ) {
+        self.forget_old(now);
+        if self.channels.len() >= limits.deleted_channels_max {
+            self.channels.pop_front();
+        }
+        let until_ms = now.ms + limits.deleted_seconds * 1000;
+        self.channels.push_back((tenant, channel, position, until_ms));
+    }
+
+    /// Whether this wish is the return of a client whose channel was deleted.
+    fn ends(&mut self, tenant: TenantId, wish: &Subscribe, now: Now) -> bool {
+        self.forget_old(now);
+        let Some(Start::After(since)) = wish.start else { return false };
+        self.channels.iter().any(|(owner, channel, position, _)| {
+            *owner == tenant && since <= *position && wish.channels.contains(channel)
+        })
+    }
+
+    fn forget_old(&mut self, now: Now) {
+        while self.channels.front().is_some_and(|(.., until_ms)| *until_ms <= now.ms) {
+            self.channels.pop_front();
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! WebSocket connections: subscribers of the native dialect, and the echo endpoints.
+
+use super::answers::Ask;
+use super::conn::{Flags, Format};
+use super::deadlines::Tick;
+use super::disconnect::Disconnect;
+use super::socket::Socket;
+use super::{Server, rendered};
+use crate::dialects::native::{self, ClientMessage, variant};
+use crate::dialects::{Announcement, ECHO};
+use crate::hub::access::{self, Action};
+use crate::hub::command::Command;
+use crate::hub::message::Data;
+use crate::hub::names::{ChannelName, EventName};
+use crate::proto::websocket::{
+    Decoder, Error, Event, Limits, Opcode, write_close, write_frame, write_frame_head,
+};
+
+impl<S: Socket> Server<S> {
+    /// Uses bytes of frames; returns how many.
+    pub(super) fn on_websocket_bytes(&mut self, slot: u32, bytes: &mut [u8]) -> usize {
+        let is_echo = self.connections.get(slot).format.dialect == ECHO;
+        let limits = &self.settings.limits;
+        let message_bytes_max =
+            if is_echo { limits.echo_bytes_max } else { limits.message_bytes_max };
+        let mut fresh = Decoder::new();
+        let mut kept = self.take_decoder(slot);
+        let decoder = kept.as_deref_mut().unwrap_or(&mut fresh);
+        match decoder.decode(bytes, &Limits { message_bytes_max }) {
+            Ok((used, event)) => {
+                if let Some(event) = event {
+                    self.on_event(slot, event, is_echo);
+                }
+                self.keep_decoder(slot, kept, fresh);
+                used
+            }
+            Err(error) => {
+                let why = match error.close_code() {
+                    1007 => Disconnect::BadText,
+                    1009 => Disconnect::TooBig,
+                    _ => Disconnect::ProtocolError,
+                };
+                self.close_websocket(slot, error.close_code(), Error::explain(error), why);
+                bytes.len()
+            }
+        }
+    }
+
+    fn take_decoder(&mut self, slot: u32) -> Option<Box<Decoder>> {
+        let index = self.connections.get(slot).input?;
+        self.inputs.get_mut(index).decoder.take()
+    }
+
+    /// Keeps what is unfinished; gives back what is not.
+    fn keep_decoder(&mut self, slot: u32, kept: Option<Box<Decoder>>, fresh: Decoder) {
+        if !self.connections.is_used(slot) {
+            return;
+        }
+        let was_kept = kept.is_some();
+        let mut decoder = match kept {
+            Some(decoder) => decoder,
+            None if fresh.is_idle() => return,
+            None => Box::new(fresh),
+        };
+        // The buffer of a finished message is freed by the next call.
+        let _ = decoder.decode(&mut [], &Limits { message_bytes_max: usize::MAX });
+        if !decoder.is_idle() {
+            self.input(slot).decoder = Some(decoder);
+        } else if was_kept {
+            self.drop_input_if_empty(slot);
+        }
+    }
+
+    fn on_event(&mut self, slot: u32, event: Event<'_>, is_echo: bool) {
+        match event {
+            Event::Text(text) if is_echo => self.echo_text(slot, text),
+            Event::Binary(data) if is_echo => write_frame(self.out(slot), Opcode::Binary, data),
+            Event::Text(text) => self.on_client_message(slot, text.as_bytes(), Some(text)),
+            Event::Binary(data) => self.on_client_message(slot, data, None),
+            Event::Ping(data) => write_frame(self.out(slot), Opcode::Pong, data),
+            Event::Pong(_) => {}
+            Event::Close { code, .. } => {
+                // RFC 6455 §5.5.1: the same code comes back; none, if none was given.
+                match code {
+                    Some(code) => write_close(self.out(slot), code, ""),
+                    None => write_frame(self.out(slot), Opcode::Close, b""),
+                }
+                self.finish(slot, Disconnect::ByPeer);
+            }
+        }
+    }
+
+    fn echo_text(&mut self, slot: u32, text: &str) {
+        let is_reversed = self.connections.get(slot).format.variant != 0;
+        let out = self.out(slot);
+        if !is_reversed {
+            return write_frame(out, Opcode::Text, text.as_bytes());
+        }
+        // By characters: reversed bytes would not be text any more.
+        write_frame_head(out, Opcode::Text, true, text.len());
+        let mut buffer = [0; 4];
+        for character in text.chars().rev() {
+            out.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
+        }
+    }
+
+    /// What a subscriber sent is published, where the rule allows.
+    fn on_client_message(&mut self, slot: u32, bytes: &[u8], text: Option<&str>) {
+        let is_json = self.connections.get(slot).format.variant & variant::JSON != 0;
+        let message = match (is_json, text) {
+            (true, Some(text)) => native::parse_client_json(text),
+            (true, None) => {
+                return self.refuse_client_message(slot, "a message is JSON, and JSON is text");
+            }
+            (false, _) => Ok(ClientMessage {
+                channel: None,
+                event: EventName::default(),
+                data: Data::new(bytes),
+            }),
+        };
+        match message {
+            Ok(message) => self.publish_for_client(slot, message),
+            Err(refusal) => self.refuse_client_message(slot, &refusal.explain),
+        }
+    }
+
+    fn publish_for_client(&mut self, slot: u32, message: ClientMessage) {
+        let tenant = self.connections.get(slot).tenant;
+        let channels: Vec<ChannelName> = match message.channel {
+            Some(channel) => vec![channel],
+            None => self.channels_of(slot),
+        };
+        let key = self.settings.tenants[usize::from(tenant.0)].publish_key.as_deref();
+        let standing = match self.connections.get(slot).flags.has(Flags::HAS_KEY) {
+            true => access::Standing::Key,
+            false => access::standing(key, None),
+        };
+        let may = |name: &ChannelName| access::may(standing, Action::Publish, Some(name));
+        if channels.iter().any(|name| may(name).is_err()) {
+            return self
+                .refuse_client_message(slot, "publishing here is not allowed to this client");
+        }
+        let messages = native::messages(&channels, &message.event, &message.data);
+        let command = Command::Publish { tenant, messages, idempotency_key: None };
+        self.ask(slot, Ask::ClientPublish, command);
+    }
+
+    /// As JSON, `encke:error`; raw there is no place for it but the close.
+    pub(super) fn refuse_client_message(&mut self, slot: u32, explain: &str) {
+        let format = self.connections.get(slot).format;
+        if format.variant & variant::JSON == 0 {
+            let why = Disconnect::Refused;
+            return self.close_websocket(slot, why.row().code, explain, why);
+        }
+        let data = native::error_data(explain);
+        let event = Announcement { id: None, name: "encke:error", data: &data };
+        self.announce(slot, format, &event);
+    }
+
+    /// Says something to one client in its format.
+    pub(super) fn announce(&mut self, slot: u32, format: Format, event: &Announcement<'_>) {
+        let mut bytes = Vec::new();
+        rendered::announce(event, format, &self.callbacks, &mut bytes);
+        self.out(slot).extend_from_slice(&bytes);
+    }
+
+    pub(super) fn close_websocket(&mut self, slot: u32, code: u16, text: &str, why: Disconnect) {
+        write_close(self.out(slot), code, text);
+        self.finish(slot, why);
+    }
+
+    /// Heartbeat time: a client that did not answer the last ping is gone.
+    pub(super) fn on_websocket_deadline(&mut self, slot: u32) {
+        let limits = &self.settings.limits;
+        let (heartbeat, pong) = (limits.heartbeat_seconds, limits.pong_seconds);
+        let conn = self.connections.get_mut(slot);
+        if conn.flags.has(Flags::AWAITING_PONG) {
+            return self.cut(slot, Disconnect::Silent);
+        }
+        if conn.flags.take(Flags::PINGED) {
+            conn.deadline = Tick::after(self.now, heartbeat.saturating_sub(pong).max(1));
+            return;
+        }
+        conn.flags.set(Flags::AWAITING_PONG);
+        conn.flags.set(Flags::PINGED);
+        conn.deadline = Tick::after(self.now, pong);
+        self.heartbeat(slot);
+    }
+}
