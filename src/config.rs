@@ -13,6 +13,8 @@ use crate::server::settings::{Echo, Origins, Settings, Tenant};
 pub const HTTP_PORT: u16 = 8080;
 /// Port of CometQL when none is given.
 pub const COMETQL_PORT: u16 = 3307;
+/// Whether this build speaks CometQL.
+pub const HAS_COMETQL: bool = cfg!(feature = "cometql");
 /// Descriptors that are not clients: standard streams, epoll, listeners, and a few to spare.
 const DESCRIPTORS_RESERVED: u64 = 32;
 
@@ -77,11 +79,10 @@ impl Config {
         if self.http.is_empty() {
             self.http.push(loopback(HTTP_PORT));
         }
-        let has_cometql = cfg!(feature = "cometql");
         if self.cometql.is_none() {
-            self.cometql = Some(has_cometql.then(|| loopback(COMETQL_PORT)));
+            self.cometql = Some(HAS_COMETQL.then(|| loopback(COMETQL_PORT)));
         }
-        if !has_cometql && matches!(self.cometql, Some(Some(_))) {
+        if !HAS_COMETQL && matches!(self.cometql, Some(Some(_))) {
             return Err(
                 "--cometql: this build of encke has no CometQL (feature cometql)".to_owned()
             );
