@@ -135,12 +135,24 @@ impl<S: Socket> Server<S> {
     /// Hands bytes to whatever the connection is doing, unit by unit, and keeps what is left.
     fn use_bytes(&mut self, key: Key, fresh: &mut [u8]) {
         let mut joined = self.take_leftover(key.slot);
-        let bytes = if joined.is_empty() {
-            fresh
-        } else {
-            joined.extend_from_slice(fresh);
-            &mut joined[..]
-        };
+        if joined.is_empty() {
+            let used = self.use_units(key, fresh);
+            if used < fresh.len() {
+                self.keep_leftover(key, fresh[used..].to_vec());
+            }
+            return;
+        }
+        joined.extend_from_slice(fresh);
+        let used = self.use_units(key, &mut joined);
+        // A unit that arrives in many pieces stays where it is.
+        joined.drain(..used);
+        if !joined.is_empty() {
+            self.keep_leftover(key, joined);
+        }
+    }
+
+    /// Returns how many bytes were used.
+    fn use_units(&mut self, key: Key, bytes: &mut [u8]) -> usize {
         let mut at = 0;
         while at < bytes.len()
             && self.connections.find(key).is_some()
@@ -157,7 +169,7 @@ impl<S: Socket> Server<S> {
             }
             at += used;
         }
-        self.keep_leftover(key, &bytes[at..]);
+        at
     }
 
     fn take_leftover(&mut self, slot: u32) -> Vec<u8> {
@@ -171,12 +183,10 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    fn keep_leftover(&mut self, key: Key, rest: &[u8]) {
-        let Some(conn) = self.connections.find(key) else { return };
-        if rest.is_empty() || conn.ignores_input() {
-            return;
+    fn keep_leftover(&mut self, key: Key, rest: Vec<u8>) {
+        if self.connections.find(key).is_some_and(|conn| !conn.ignores_input()) {
+            self.input(key.slot).bytes = rest;
         }
-        self.input(key.slot).bytes = rest.to_vec();
     }
 
     /// The connection's box for unfinished input, made if need be.
