@@ -43,7 +43,8 @@ impl<S: Socket> Server<S> {
         match phase {
             Phase::Free => {}
             Phase::Http => self.on_http_deadline(slot),
-            Phase::WebSocket | Phase::EventStream | Phase::Stream if self.is_stalled(slot) => {}
+            Phase::WebSocket | Phase::EventStream | Phase::Stream | Phase::Closing
+                if self.is_behind(slot) => {}
             Phase::WebSocket => self.on_websocket_deadline(slot),
             Phase::EventStream | Phase::Stream => {
                 let deadline = Tick::after(self.now, self.settings.limits.heartbeat_seconds);
@@ -57,8 +58,9 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    /// A client with bytes waiting needs no heartbeat, but its outbox must move between two of them.
-    fn is_stalled(&mut self, slot: u32) -> bool {
+    /// Whether bytes wait for this client. Then it needs neither heartbeat nor hurry, but its outbox must
+    /// move between two deadlines.
+    fn is_behind(&mut self, slot: u32) -> bool {
         let deadline = Tick::after(self.now, self.settings.limits.heartbeat_seconds);
         let conn = self.connections.get_mut(slot);
         if conn.outbox.is_none() {

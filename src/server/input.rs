@@ -119,16 +119,15 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    /// The peer will send no more. All it asked has been answered: with an answer pending, or waiting in
-    /// the outbox, nobody reads.
+    /// The peer will send no more. All it asked has been answered: with an answer pending nobody reads.
+    /// But a peer that has only closed its half may still be reading our last words.
     fn at_end(&mut self, slot: u32) {
-        let why = match self.connections.get(slot).phase {
-            Phase::Closing => Disconnect::Finished,
-            _ => Disconnect::ByPeer,
-        };
         self.uncork();
-        if self.connections.is_used(slot) {
-            self.cut(slot, why);
+        let Some(conn) = self.connections.peek(slot) else { return };
+        if conn.phase == Phase::Closing && conn.outbox.is_some() {
+            self.connections.get_mut(slot).flags.clear(Flags::UNREAD);
+        } else {
+            self.cut(slot, Disconnect::ByPeer);
         }
     }
 

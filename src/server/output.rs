@@ -157,7 +157,10 @@ impl<S: Socket> Server<S> {
     }
 
     fn on_drained(&mut self, slot: u32) {
-        if self.connections.get(slot).flags.has(Flags::LAST_WORDS) {
+        let conn = self.connections.get_mut(slot);
+        if conn.flags.has(Flags::LAST_WORDS) {
+            // The peer may have closed already: only reading tells.
+            conn.flags.set(Flags::UNREAD);
             self.stop_writing(slot);
         }
         if self.connections.is_used(slot) {
@@ -180,7 +183,6 @@ impl<S: Socket> Server<S> {
         let conn = self.connections.get_mut(slot);
         conn.deadline = deadline;
         conn.flags.set(Flags::LAST_WORDS);
-        conn.flags.set(Flags::UNREAD);
         if conn.outbox.is_none() {
             self.on_drained(slot);
         }

@@ -91,6 +91,8 @@ impl<S: Socket> Server<S> {
         };
         self.connections.get_mut(slot).format = format;
         if self.join_all(slot, &wish.channels).is_err() {
+            // The connection ends, and with it the use of the format's callback.
+            reply.keep_alive = false;
             return self.refuse(slot, &reply, Refusal::new(503, "there are too many channels"));
         }
         self.write_stream_head(slot, &reply, format);
