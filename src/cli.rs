@@ -227,7 +227,7 @@ mod tests {
         let config = run(&[]).unwrap();
         assert_eq!(config.http, [address("127.0.0.1:8080").unwrap()]);
         assert_eq!(config.publish_key, None);
-        assert_eq!(config.cometql.is_some(), crate::config::HAS_COMETQL);
+        assert_eq!(config.cometql.flatten().is_some(), crate::config::HAS_COMETQL);
     }
 
     #[test]
