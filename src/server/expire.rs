@@ -8,6 +8,11 @@ use super::rendered::framing;
 use super::socket::Socket;
 use crate::transports;
 
+/// Places that a queue keeps while it is empty.
+const QUEUE_KEPT: usize = 128;
+/// Bytes of the gathering buffer that are kept.
+const OUT_BYTES_KEPT: usize = 4 * 1024;
+
 impl<S: Socket> Server<S> {
     /// Goes on with this second's sweep; true if there is more of it.
     pub(super) fn run_deadlines(&mut self) -> bool {
@@ -16,6 +21,7 @@ impl<S: Socket> Server<S> {
             if self.sweep.next.is_none() {
                 self.sweep.next = Some(0);
                 self.engine.tick(self.now);
+                self.give_memory_back();
             }
             self.sweep.tick = self.tick;
         }
@@ -36,6 +42,15 @@ impl<S: Socket> Server<S> {
         }
         self.sweep.next = None;
         false
+    }
+
+    /// What a storm made large is made small again, once a second.
+    fn give_memory_back(&mut self) {
+        self.ready_again.shrink_to(QUEUE_KEPT);
+        self.feed.shrink_to(QUEUE_KEPT);
+        self.asks.shrink_to(QUEUE_KEPT);
+        self.sessions.shrink_to(QUEUE_KEPT);
+        self.out.shrink_to(OUT_BYTES_KEPT);
     }
 
     fn on_deadline(&mut self, slot: u32) {
