@@ -5,7 +5,7 @@ use encke::hub::clock::Now;
 use encke::server::settings::{Echo, Settings};
 use encke::server::{Key, Listener, Next, Readiness, Server};
 
-use crate::wires::{self, Wire};
+use super::wires::{self, Wire};
 
 /// Something came in.
 pub const READABLE: Readiness = Readiness { readable: true, writable: false, read_closed: false };

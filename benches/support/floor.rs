@@ -1,0 +1,183 @@
+//! The bare floor: what a single-threaded server must do at least, in plain system calls. It knows one
+//! WebSocket handshake and short frames, checks nothing, and limits nothing.
+//!
+//! A frame from a client of a path with `echo` in it comes back; any other goes to all who are not
+//! echoing, one `send` each. A connection is one byte in an array by descriptor.
+
+#![allow(unsafe_code, reason = "nothing between this and the kernel is the point")]
+
+use std::io;
+use std::mem::zeroed;
+use std::net::TcpListener;
+use std::os::fd::{AsRawFd, IntoRawFd};
+use std::ptr::null_mut;
+
+use encke::proto::websocket::apply_mask;
+use encke::proto::ws_handshake::{KEY_BYTES, accept_key};
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Closed,
+    New,
+    Echo,
+    Subscriber,
+}
+
+/// Tells its port on standard output, then serves for ever.
+pub fn serve() -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let on: libc::c_int = 1;
+    // SAFETY: the pointer is to a live integer of the length given.
+    unsafe {
+        let (pointer, bytes) = ((&raw const on).cast(), size_of_val(&on) as u32);
+        let listener = listener.as_raw_fd();
+        libc::setsockopt(listener, libc::IPPROTO_TCP, libc::TCP_NODELAY, pointer, bytes);
+        // The standard library's backlog of 128 is too short for a storm; encke's is mio's 1024.
+        libc::listen(listener, 1024);
+    }
+    println!("listening on http://{}", listener.local_addr()?);
+    let mut floor = Floor {
+        // SAFETY: no pointers are involved.
+        epoll: check(unsafe { libc::epoll_create1(0) })?,
+        states: vec![State::Closed; 1 << 16],
+        members: Vec::new(),
+        places: vec![0; 1 << 16],
+        buffer: vec![0; 64 * 1024],
+    };
+    floor.watch(listener.as_raw_fd())?;
+    floor.run(listener.into_raw_fd())
+}
+
+struct Floor {
+    epoll: i32,
+    states: Vec<State>,
+    members: Vec<i32>,
+    /// Each member's place in `members`, by descriptor.
+    places: Vec<u32>,
+    buffer: Vec<u8>,
+}
+
+impl Floor {
+    fn run(&mut self, listener: i32) -> io::Result<()> {
+        // SAFETY: an epoll_event is plain data.
+        let mut events: [libc::epoll_event; 1024] = unsafe { zeroed() };
+        loop {
+            // SAFETY: the pointer is to 1,024 live events.
+            let count =
+                check(unsafe { libc::epoll_wait(self.epoll, events.as_mut_ptr(), 1024, -1) })?;
+            for event in &events[..count as usize] {
+                match event.u64 as i32 {
+                    descriptor if descriptor == listener => self.accept(listener)?,
+                    descriptor => self.read(descriptor),
+                }
+            }
+        }
+    }
+
+    fn watch(&self, descriptor: i32) -> io::Result<()> {
+        let events = (libc::EPOLLIN | libc::EPOLLET | libc::EPOLLRDHUP) as u32;
+        let mut event = libc::epoll_event { events, u64: descriptor as u64 };
+        // SAFETY: the event is live; the kernel copies it.
+        let add =
+            unsafe { libc::epoll_ctl(self.epoll, libc::EPOLL_CTL_ADD, descriptor, &mut event) };
+        check(add).map(|_| ())
+    }
+
+    fn accept(&mut self, listener: i32) -> io::Result<()> {
+        let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+        loop {
+            // SAFETY: null pointers say that no address is wanted.
+            let descriptor = unsafe { libc::accept4(listener, null_mut(), null_mut(), flags) };
+            if descriptor < 0 {
+                return Ok(());
+            }
+            self.states[descriptor as usize] = State::New;
+            self.watch(descriptor)?;
+        }
+    }
+
+    fn read(&mut self, descriptor: i32) {
+        // SAFETY: pointer and length are those of one live buffer.
+        let count = unsafe {
+            libc::recv(descriptor, self.buffer.as_mut_ptr().cast(), self.buffer.len(), 0)
+        };
+        match (count, self.states[descriptor as usize]) {
+            (1.., State::New) => self.shake_hands(descriptor, count as usize),
+            (1.., State::Echo) => self.echo(descriptor, count as usize),
+            (1.., State::Subscriber) => self.broadcast(count as usize),
+            (0, _) => self.close(descriptor),
+            _ => {}
+        }
+    }
+
+    fn shake_hands(&mut self, descriptor: i32, count: usize) {
+        let head = &self.buffer[..count];
+        let find = |text: &[u8]| head.windows(text.len()).position(|window| window == text);
+        let Some(at) = find(b"Sec-WebSocket-Key: ") else { return self.close(descriptor) };
+        let key = &head[at + 19..at + 19 + KEY_BYTES];
+        let mut answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+                           Connection: Upgrade\r\nSec-WebSocket-Accept: "
+            .to_vec();
+        answer.extend_from_slice(&accept_key(key));
+        answer.extend_from_slice(b"\r\n\r\n");
+        let is_echo = head.starts_with(b"GET /echo");
+        self.states[descriptor as usize] = if is_echo { State::Echo } else { State::Subscriber };
+        if !is_echo {
+            self.places[descriptor as usize] = self.members.len() as u32;
+            self.members.push(descriptor);
+        }
+        send(descriptor, &answer);
+    }
+
+    /// Frames of at most 125 bytes, whole: unmasked in place, one behind the other.
+    fn unmask(&mut self, count: usize) -> usize {
+        let (mut from, mut to) = (0, 0);
+        while from < count {
+            let length = usize::from(self.buffer[from + 1] & 0x7f);
+            let mask = [2, 3, 4, 5].map(|at| self.buffer[from + at]);
+            apply_mask(&mut self.buffer[from + 6..from + 6 + length], mask, 0);
+            self.buffer[to] = self.buffer[from];
+            self.buffer[to + 1] = length as u8;
+            self.buffer.copy_within(from + 6..from + 6 + length, to + 2);
+            from += 6 + length;
+            to += 2 + length;
+        }
+        to
+    }
+
+    fn echo(&mut self, descriptor: i32, count: usize) {
+        let bytes = self.unmask(count);
+        send(descriptor, &self.buffer[..bytes]);
+    }
+
+    fn broadcast(&mut self, count: usize) {
+        let bytes = self.unmask(count);
+        for &member in &self.members {
+            send(member, &self.buffer[..bytes]);
+        }
+    }
+
+    fn close(&mut self, descriptor: i32) {
+        if std::mem::replace(&mut self.states[descriptor as usize], State::Closed)
+            == State::Subscriber
+        {
+            let place = self.places[descriptor as usize];
+            self.members.swap_remove(place as usize);
+            if let Some(&moved) = self.members.get(place as usize) {
+                self.places[moved as usize] = place;
+            }
+        }
+        // SAFETY: it was open, and nobody else knows it.
+        unsafe { libc::close(descriptor) };
+    }
+}
+
+fn send(descriptor: i32, bytes: &[u8]) {
+    // SAFETY: pointer and length are those of one live slice. What the kernel refuses is lost.
+    unsafe { libc::send(descriptor, bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) };
+}
+
+fn check(result: i32) -> io::Result<i32> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
