@@ -95,14 +95,22 @@ impl<S: Socket> Server<S> {
     }
 
     fn write_now(&mut self, slot: u32, chunks: &[Chunk<'_>]) -> Result<usize, ()> {
-        let conn = self.connections.get_mut(slot);
-        let Some(socket) = &mut conn.socket else { return Ok(0) };
+        // Nearly always one: 64 slices would take longer to fill than all the rest.
+        if let [chunk] = chunks {
+            return self.write_slices(slot, &[IoSlice::new(chunk.bytes())]);
+        }
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         for (slice, chunk) in slices.iter_mut().zip(chunks) {
             *slice = IoSlice::new(chunk.bytes());
         }
+        self.write_slices(slot, &slices[..chunks.len().min(SLICES_MAX)])
+    }
+
+    fn write_slices(&mut self, slot: u32, slices: &[IoSlice<'_>]) -> Result<usize, ()> {
+        let conn = self.connections.get_mut(slot);
+        let Some(socket) = &mut conn.socket else { return Ok(0) };
         loop {
-            match socket.write_vectored(&slices[..chunks.len().min(SLICES_MAX)]) {
+            match socket.write_vectored(slices) {
                 Ok(written) => {
                     self.metrics.bytes_out += written as u64;
                     return Ok(written);
