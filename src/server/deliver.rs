@@ -90,9 +90,9 @@ impl<S: Socket> Server<S> {
         let Some(piece) = run.whole() else { return };
         if phase == Phase::LongPoll {
             let cursor = under_way.batch.last_of(&[part]);
-            return self.deliver_to_poll(slot, &[piece], cursor);
+            return self.deliver_to_poll(slot, std::slice::from_ref(piece), cursor);
         }
-        self.deliver(slot, &[Chunk::Shared(&piece)]);
+        self.deliver(slot, &[Chunk::Shared(piece)]);
     }
 
     /// A subscriber of several channels, or one that waits for its past.
@@ -134,7 +134,7 @@ impl<S: Socket> Server<S> {
         let UnderWay { batch, rendered, .. } = under_way;
         if let &[part] = parts {
             let run = rendered.run(batch, part, format, &self.callbacks);
-            return run.whole().into_iter().collect();
+            return run.whole().into_iter().cloned().collect();
         }
         let mut pieces = Vec::new();
         for (part, index, _) in batch.merged(parts) {
@@ -146,10 +146,12 @@ impl<S: Socket> Server<S> {
     /// Writes a delivery; a client with too much waiting already is cut.
     fn deliver(&mut self, slot: u32, chunks: &[Chunk<'_>]) {
         self.metrics.deliveries += 1;
-        let bytes: usize = chunks.iter().map(Chunk::len).sum();
         let waiting = self.waiting_bytes(slot);
-        if waiting > 0 && waiting + bytes > self.settings.limits.outbox_bytes_max {
-            return self.cut(slot, Disconnect::Slow);
+        if waiting > 0 {
+            let bytes: usize = chunks.iter().map(Chunk::len).sum();
+            if waiting + bytes > self.settings.limits.outbox_bytes_max {
+                return self.cut(slot, Disconnect::Slow);
+            }
         }
         self.write(slot, chunks);
     }

@@ -1,7 +1,5 @@
 //! A batch in bytes: each part once for each format in use, shared by everybody who gets it.
 
-use std::rc::Rc;
-
 use super::conn::Format;
 use super::outbox::Piece;
 use crate::dialects::{Announcement, dialect, native::variant};
@@ -12,22 +10,22 @@ use crate::transports::{self, Framing};
 
 /// The messages of one part in one format, one after the other.
 pub(crate) struct Run {
-    bytes: Rc<[u8]>,
+    all: Piece,
     /// Where each message ends. A message that this format does not show ends where it begins.
     ends: Box<[usize]>,
 }
 
 impl Run {
     /// All messages, or nothing if this format shows none of them.
-    pub fn whole(&self) -> Option<Piece> {
-        (!self.bytes.is_empty()).then(|| Piece::whole(self.bytes.clone()))
+    pub fn whole(&self) -> Option<&Piece> {
+        Some(&self.all).filter(|all| !all.range.is_empty())
     }
 
     /// One message.
     pub fn message(&self, index: usize) -> Option<Piece> {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         let range = start..self.ends[index];
-        (!range.is_empty()).then(|| Piece { buffer: self.bytes.clone(), range })
+        (!range.is_empty()).then(|| Piece { buffer: self.all.buffer.clone(), range })
     }
 }
 
@@ -74,7 +72,7 @@ fn render<'a>(
         encode(message, format, callbacks, &mut bytes);
         ends.push(bytes.len());
     }
-    Run { bytes: bytes.into(), ends: ends.into() }
+    Run { all: Piece::whole(bytes.into()), ends: ends.into() }
 }
 
 /// Appends one message in a format.
