@@ -2,7 +2,7 @@
 //! server, as a ratio. Both run at the same time and take turns, cycle by cycle; the figure is processor
 //! time of the server alone, so that neither the clients nor other programs count.
 //!
-//! `connect --drive ADDRESS KIND COUNT` lets clients do something to any server, for a profiler.
+//! `connect --drive ADDRESS KIND CLIENTS ROUNDS` lets clients do something to any server, for a profiler.
 
 mod support;
 
@@ -29,7 +29,7 @@ fn main() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[1..] {
         ["--floor"] => floor::serve().expect("the floor serves"),
-        ["--drive", address, kind, count] => drive(address, kind, count),
+        ["--drive", address, kind, clients, rounds] => drive(address, kind, clients, rounds),
         _ => compare(&Bench::new()),
     }
 }
@@ -260,17 +260,17 @@ impl Drop for Process {
     }
 }
 
-/// `COUNT` rounds of one kind, with few clients: 64 that connect, or 100 that echo or listen.
-fn drive(address: &str, kind: &str, count: &str) {
+/// Does one kind of thing so often, with so many clients that stay; prints how many operations that was.
+fn drive(address: &str, kind: &str, clients: &str, rounds: &str) {
     let kind = match kind {
         "connect" => Kind::Connect,
         "echo" => Kind::Echo,
         "deliver" => Kind::Deliver,
         _ => panic!("connect, echo or deliver"),
     };
-    let mut clients = Clients::of(kind, ECHOES);
+    let number = |text: &str| text.parse::<usize>().expect("a number");
+    let mut clients = Clients { count: number(clients), ..Clients::of(kind, 0) };
     clients.gather(address.parse().expect("an address"));
-    let rounds: usize = count.parse().expect("a number");
-    let operations: usize = (0..rounds).map(|_| clients.round()).sum();
+    let operations: usize = (0..number(rounds)).map(|_| clients.round()).sum();
     println!("{operations}");
 }

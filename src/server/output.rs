@@ -1,7 +1,7 @@
 //! Bytes out: gathered while one connection is looked after, written once, and what the kernel refuses
 //! waits in an outbox.
 
-use std::io::{ErrorKind, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
 
 use super::conn::{Flags, Phase};
@@ -81,44 +81,18 @@ impl<S: Socket> Server<S> {
 
     /// Writes to a connection, after whatever waits for it already.
     pub(super) fn write(&mut self, slot: u32, chunks: &[Chunk<'_>]) {
-        let total: usize = chunks.iter().map(|chunk| chunk.bytes().len()).sum();
-        let written = match self.connections.get(slot).outbox {
-            Some(_) => 0,
-            None => match self.write_now(slot, chunks) {
+        let conn = self.connections.get_mut(slot);
+        let written = match (&mut conn.socket, conn.outbox) {
+            (Some(socket), None) => match write_now(socket, chunks) {
                 Ok(written) => written,
-                Err(()) => return self.cut(slot, Disconnect::Failed),
+                Err(_) => return self.cut(slot, Disconnect::Failed),
             },
+            _ => 0,
         };
+        self.metrics.bytes_out += written as u64;
+        let total: usize = chunks.iter().map(Chunk::len).sum();
         if written < total {
             self.keep_for_later(slot, chunks, written);
-        }
-    }
-
-    fn write_now(&mut self, slot: u32, chunks: &[Chunk<'_>]) -> Result<usize, ()> {
-        // Nearly always one: 64 slices would take longer to fill than all the rest.
-        if let [chunk] = chunks {
-            return self.write_slices(slot, &[IoSlice::new(chunk.bytes())]);
-        }
-        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-        for (slice, chunk) in slices.iter_mut().zip(chunks) {
-            *slice = IoSlice::new(chunk.bytes());
-        }
-        self.write_slices(slot, &slices[..chunks.len().min(SLICES_MAX)])
-    }
-
-    fn write_slices(&mut self, slot: u32, slices: &[IoSlice<'_>]) -> Result<usize, ()> {
-        let conn = self.connections.get_mut(slot);
-        let Some(socket) = &mut conn.socket else { return Ok(0) };
-        loop {
-            match socket.write_vectored(slices) {
-                Ok(written) => {
-                    self.metrics.bytes_out += written as u64;
-                    return Ok(written);
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return Err(()),
-            }
         }
     }
 
@@ -242,5 +216,28 @@ impl<S: Socket> Server<S> {
         // It goes either way.
         let _ = socket.write_vectored(&[IoSlice::new(words)]);
         let _ = socket.shutdown_write();
+    }
+}
+
+/// Writes what the kernel takes at once, which may be nothing.
+fn write_now(socket: &mut impl Socket, chunks: &[Chunk<'_>]) -> io::Result<usize> {
+    // Nearly always one: 64 slices would take longer to fill than all the rest.
+    if let [chunk] = chunks {
+        return write_slices(socket, &[IoSlice::new(chunk.bytes())]);
+    }
+    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+    for (slice, chunk) in slices.iter_mut().zip(chunks) {
+        *slice = IoSlice::new(chunk.bytes());
+    }
+    write_slices(socket, &slices[..chunks.len().min(SLICES_MAX)])
+}
+
+fn write_slices(socket: &mut impl Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    loop {
+        match socket.write_vectored(slices) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }

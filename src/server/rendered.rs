@@ -42,6 +42,7 @@ impl Rendered {
     }
 
     /// A part in a format. Formats are few, so a list is the fastest map.
+    #[inline]
     pub fn run(
         &mut self,
         batch: &Batch,
@@ -49,15 +50,26 @@ impl Rendered {
         format: Format,
         callbacks: &Callbacks,
     ) -> &Run {
+        let known = self.parts[part].iter().position(|(known, _)| *known == format);
+        let index = known.unwrap_or_else(|| self.render(batch, part, format, callbacks));
+        &self.parts[part][index].1
+    }
+
+    /// Once for hundreds of visits.
+    #[cold]
+    fn render(
+        &mut self,
+        batch: &Batch,
+        part: usize,
+        format: Format,
+        callbacks: &Callbacks,
+    ) -> usize {
+        self.count += 1;
+        let indexes = batch.parts[part].messages.iter();
+        let messages = indexes.map(|&index| &*batch.messages[index as usize]);
         let runs = &mut self.parts[part];
-        let index = runs.iter().position(|(known, _)| *known == format).unwrap_or_else(|| {
-            self.count += 1;
-            let indexes = batch.parts[part].messages.iter();
-            let messages = indexes.map(|&index| &*batch.messages[index as usize]);
-            runs.push((format, render(messages, format, callbacks)));
-            runs.len() - 1
-        });
-        &runs[index].1
+        runs.push((format, render(messages, format, callbacks)));
+        runs.len() - 1
     }
 }
 
