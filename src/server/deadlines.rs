@@ -15,7 +15,8 @@ impl Tick {
 
     /// The tick of this moment.
     pub fn of(now: Now) -> Tick {
-        Tick::circle(now.ms / 1000)
+        // Not through `circle`: the moment 0 taken for 1 would end a second's wait before it began.
+        Tick((now.ms / 1000) as u16)
     }
 
     /// The first tick that is at least `seconds` away.
@@ -62,6 +63,13 @@ mod tests {
         assert!(!deadline.is_due(Tick::of(at(11))));
         assert!(deadline.is_due(Tick::of(at(12))));
         assert!(!Tick::NEVER.is_due(Tick::of(at(12))));
+    }
+
+    #[test]
+    fn a_wait_that_begins_with_the_clock_is_not_over_at_once() {
+        for start in [0, 65_536] {
+            assert!(!Tick::after(at(start), 1).is_due(Tick::of(at(start))), "{start}");
+        }
     }
 
     #[test]
