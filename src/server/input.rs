@@ -124,11 +124,13 @@ impl<S: Socket> Server<S> {
     fn at_end(&mut self, slot: u32) {
         self.uncork();
         let Some(conn) = self.connections.peek(slot) else { return };
-        if conn.phase == Phase::Closing && conn.outbox.is_some() {
-            self.connections.get_mut(slot).flags.clear(Flags::UNREAD);
-        } else {
-            self.cut(slot, Disconnect::ByPeer);
+        let (phase, is_behind) = (conn.phase, conn.outbox.is_some());
+        match phase {
+            Phase::Closing if is_behind => {}
+            Phase::Http | Phase::MySql if is_behind => self.finish(slot, Disconnect::ByPeer),
+            _ => return self.cut(slot, Disconnect::ByPeer),
         }
+        self.connections.get_mut(slot).flags.clear(Flags::UNREAD);
     }
 
     /// Hands bytes to whatever the connection is doing, unit by unit, and keeps what is left.
