@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -97,9 +98,13 @@ impl Drop for Acceptor {
 
 /// A socket file that nobody listens to any more is in the way of a restart.
 fn remove_if_abandoned(path: &Path) -> io::Result<()> {
+    // Ordinary files refuse connections in the same words, and are not ours to remove.
+    if !fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
+        return Ok(());
+    }
     match UnixStream::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        // In use: `bind` will say so. Not there: nothing to do.
+        // In use: `bind` will say so.
         _ => Ok(()),
     }
 }
