@@ -5,12 +5,18 @@
 //! | `matrix` | every wire form: live, resumed after a break, told of a loss |
 //! | `channels` | what the channel URLs promise, one by one |
 //! | `requests` | HTTP/1.1 as such: order, bodies, statuses, smuggling |
+//! | `frames` | WebSocket as such: echo, fragments, publishing, closes |
+//! | `access` | who is let in |
+//! | `starting` | the command line, addresses and socket files |
 
+mod access;
 mod channels;
+mod frames;
 mod http;
 mod listening;
 mod matrix;
 mod requests;
 #[path = "../support/server.rs"]
 mod server;
+mod starting;
 mod websocket;
