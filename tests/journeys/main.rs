@@ -8,15 +8,22 @@
 //! | `frames` | WebSocket as such: echo, fragments, publishing, closes |
 //! | `access` | who is let in |
 //! | `starting` | the command line, addresses and socket files |
+//! | `stopping` | signals |
+//! | `cometql` | a back end that speaks MySQL |
 
 mod access;
 mod channels;
+#[cfg(feature = "cometql")]
+mod cometql;
 mod frames;
 mod http;
 mod listening;
 mod matrix;
+#[cfg(feature = "cometql")]
+mod mysql;
 mod requests;
 #[path = "../support/server.rs"]
 mod server;
 mod starting;
+mod stopping;
 mod websocket;

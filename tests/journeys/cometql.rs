@@ -1,0 +1,213 @@
+//! A back end that speaks MySQL.
+
+use std::time::{Duration, Instant};
+
+use encke::server::settings::{Settings, Tenant};
+
+use crate::http::get;
+use crate::listening::{Listening, Wire};
+use crate::mysql::{MySql, Reply, packet};
+use crate::server::{Encke, Inside, eventually};
+use crate::websocket::Ws;
+
+fn port(server: &Encke) -> std::net::SocketAddr {
+    server.cometql.expect("a CometQL port")
+}
+
+#[test]
+fn an_insert_is_heard_by_every_browser() {
+    let server = Encke::start(&[]);
+    let mut ws = Ws::connect(server.http, "/channels/SimplePhpChat");
+    let mut sse = Listening::open(server.http, Wire::SseJson, "SimplePhpChat,other", None);
+    let mut client = MySql::open(port(&server), None);
+    let insert = "INSERT INTO pipes_messages (name, event, message) VALUES ";
+    assert_eq!(client.query(format!("{insert}('SimplePhpChat', '', 'hello')")), Reply::Ok);
+    assert_eq!(ws.read_text(), "hello");
+    let rows = "('SimplePhpChat', 'x', 'it\\'s \\\"q\\\" ünï ☃ 😀'), (\"other\", 'y', ''), \
+                ('SimplePhpChat', '', 'it''s')";
+    assert_eq!(client.query(format!("{insert}{rows}")), Reply::Ok);
+    assert_eq!([ws.read_text(), ws.read_text()], ["it's \"q\" ünï ☃ 😀", "it's"]);
+    let items = [sse.next(), sse.next(), sse.next(), sse.next()];
+    let shown: Vec<_> = items
+        .iter()
+        .map(|item| (item.channel.as_deref().unwrap(), &*item.event, item.data.as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("SimplePhpChat", "", "hello"),
+            ("SimplePhpChat", "x", "it's \"q\" ünï ☃ 😀"),
+            ("other", "y", ""),
+            ("SimplePhpChat", "", "it's"),
+        ]
+    );
+}
+
+#[test]
+fn every_error_has_mysqls_number_and_the_connection_goes_on() {
+    let server = Encke::start(&[]);
+    let mut client = MySql::open(port(&server), None);
+    let insert = "INSERT INTO pipes_messages (name, event, message) VALUES ";
+    let long_name = format!("{insert}('{}', '', 'x')", "n".repeat(65));
+    let long_data = format!("{insert}('aaa', '', '{}')", "x".repeat(131_073));
+    let bytes = [insert.as_bytes(), b"('aaa', '', '\xff')"].concat();
+    let one_is_bad = format!("{insert}('aaa', '', 'fine'), ('aa', '', 'too short a name')");
+    let rows: [(u16, &str, &[u8]); 11] = [
+        (1064, "42000", b"INSRT INTO pipes_messages"),
+        (1064, "42000", b"SELECT"),
+        (1146, "42S02", b"INSERT INTO nothing (a) VALUES (1)"),
+        (1054, "42S22", b"INSERT INTO pipes_messages (name, colour) VALUES ('aaa', 'x')"),
+        (1366, "HY000", &bytes),
+        (1406, "22001", long_name.as_bytes()),
+        (1406, "22001", long_data.as_bytes()),
+        (1105, "HY000", one_is_bad.as_bytes()),
+        (1064, "42000", b"DROP TABLE pipes_messages"),
+        (
+            1105,
+            "HY000",
+            b"INSERT INTO pipes_messages (name, event, message) VALUES ('a b c', '', 'x')",
+        ),
+        (1105, "HY000", b""),
+    ];
+    for (number, state, sql) in rows {
+        let what = String::from_utf8_lossy(&sql[..sql.len().min(80)]).into_owned();
+        assert_eq!(client.query(sql).error(), (number, state), "{what}");
+        assert_eq!(client.command(0x0e, b""), Reply::Ok, "COM_PING after {what}");
+    }
+    assert_eq!(client.command(0x7f, b"").error(), (1047, "08S01"));
+    assert_eq!(client.command(0x02, b"nowhere").error(), (1049, "42000"));
+    assert_eq!(client.command(0x02, b"CometQL_v1"), Reply::Ok);
+    assert_eq!(client.command(0x16, b"SELECT ?").error().0, 1295);
+    assert_eq!(get(server.http, "/stats").json()["messages_published"], 0, "all or none");
+}
+
+#[test]
+fn what_clients_send_by_themselves_is_answered() {
+    let server = Encke::start(&[]);
+    let mut client = MySql::open(port(&server), None);
+    for statement in [
+        "SET NAMES utf8mb4",
+        "SET NAMES 'utf8mb4' COLLATE 'utf8mb4_general_ci'",
+        "SET @@session.autocommit = OFF",
+        "SET AUTOCOMMIT = 0",
+        "set autocommit=1",
+        "SET character_set_server = 'utf8mb4'",
+        "START TRANSACTION",
+        "COMMIT ",
+        "ROLLBACK",
+    ] {
+        assert_eq!(client.query(statement), Reply::Ok, "{statement}");
+    }
+    for (statement, columns) in [
+        ("select @@version_comment limit 1", 1),
+        ("SELECT DATABASE()", 1),
+        ("select DATABASE(), USER() limit 1", 2),
+        ("SELECT @@character_set_client, @@character_set_connection", 2),
+    ] {
+        match client.query(statement) {
+            Reply::Rows(rows) => assert_eq!(rows[0].len(), columns, "{statement}"),
+            other => panic!("{statement}: {other:?}"),
+        }
+    }
+    client.send(0, &[0x01]);
+    client.ends();
+}
+
+#[test]
+fn pipelined_and_dribbled_packets_are_answered_in_order() {
+    let server = Encke::start(&[]);
+    let mut ws = Ws::connect(server.http, "/channels/aaa");
+    let mut client = MySql::open(port(&server), None);
+    let insert = |n: usize| {
+        let sql =
+            format!("INSERT INTO pipes_messages (name, event, message) VALUES ('aaa', '', 'm{n}')");
+        packet(0, &[b"\x03", sql.as_bytes()].concat())
+    };
+    let mut all: Vec<u8> = (0..200).flat_map(insert).collect();
+    all.extend(packet(0, b"\x03nonsense"));
+    all.extend(packet(0, b"\x0e"));
+    client.send_raw(&all);
+    for _ in 0..200 {
+        assert_eq!(client.reply(1), Reply::Ok);
+    }
+    assert_eq!(client.reply(1).error().0, 1064);
+    assert_eq!(client.reply(1), Reply::Ok);
+    for byte in insert(200) {
+        client.send_raw(&[byte]);
+    }
+    assert_eq!(client.reply(1), Reply::Ok);
+    for n in 0..=200 {
+        assert_eq!(ws.read_text(), format!("m{n}"));
+    }
+}
+
+#[test]
+fn only_the_right_password_is_let_in() {
+    let server = Encke::start(&["--cometql-password", "geheim"]);
+    for wrong in [None, Some(""), Some("Geheim"), Some("geheim ")] {
+        let mut client = MySql::connect(port(&server));
+        assert_eq!(client.log_in("root", wrong).error(), (1045, "28000"), "{wrong:?}");
+        client.ends();
+    }
+    let mut client = MySql::connect(port(&server));
+    assert_eq!(client.log_in_caching("root", "wrong").error(), (1045, "28000"));
+    client.ends();
+    assert_eq!(MySql::connect(port(&server)).log_in("1", Some("geheim")), Reply::Ok);
+    assert_eq!(MySql::connect(port(&server)).log_in_caching("root", "geheim"), Reply::Ok);
+    let log = server.log().join("\n");
+    assert!(log.contains("wrong CometQL password") && !log.contains("geheim"), "{log}");
+    // Before the login nothing else is served.
+    let mut client = MySql::connect(port(&server));
+    client.send(1, b"\x03INSERT INTO pipes_messages (name, message) VALUES ('aaa', 'x')");
+    assert!(matches!(client.reply(2), Reply::Error { .. }));
+    client.ends();
+    assert_eq!(get(server.http, "/stats").json()["messages_published"], 0);
+}
+
+#[test]
+fn without_a_password_anybody_of_this_machine_is_let_in() {
+    let server = Encke::start(&[]);
+    for password in [None, Some(""), Some("anything")] {
+        assert_eq!(MySql::connect(port(&server)).log_in("anybody", password), Reply::Ok);
+    }
+    assert_eq!(MySql::connect(port(&server)).log_in_caching("root", "anything"), Reply::Ok);
+}
+
+#[test]
+fn packets_out_of_bounds_or_order_end_the_connection() {
+    let server = Encke::start(&[]);
+    let mut client = MySql::open(port(&server), None);
+    client.send_raw(&[0xff, 0xff, 0xff, 0]);
+    assert_eq!(client.reply(1).error().0, 1153);
+    client.ends();
+    let mut client = MySql::open(port(&server), None);
+    client.send(5, b"\x0e");
+    assert_eq!(client.reply(6).error().0, 1156);
+    client.ends();
+    let mut client = MySql::connect(port(&server));
+    client.send(1, b"not a handshake response");
+    assert_eq!(client.reply(2).error().0, 1043);
+    client.ends();
+    eventually("they are gone", || {
+        (get(server.http, "/stats").json()["connections"]["cometql"] == 0).then_some(())
+    });
+}
+
+#[test]
+fn who_does_not_log_in_in_time_is_cut_off() {
+    let mut settings = Settings::default();
+    settings.limits.login_seconds = 1;
+    settings.limits.mysql_idle_seconds = 2;
+    settings.tenants =
+        vec![Tenant { cometql_password: Some("geheim".into()), ..Tenant::default() }];
+    let server = Inside::start(settings);
+    let from = Instant::now();
+    let mut silent = MySql::connect(server.cometql);
+    let mut half = MySql::connect(server.cometql);
+    half.send_raw(&[60, 0, 0, 1, 5, 5]);
+    let mut idle = MySql::open(server.cometql, Some("geheim"));
+    silent.ends();
+    half.ends();
+    assert!(from.elapsed() < Duration::from_secs(4), "{:?}", from.elapsed());
+    idle.ends();
+}
