@@ -42,6 +42,7 @@
 //! assert_eq!(used, input.len());
 //! ```
 
+use std::io::BufRead as _;
 use std::mem::MaybeUninit;
 
 mod error;
@@ -344,16 +345,17 @@ fn parse_version(input: &[u8]) -> Result<Option<Version>, Error> {
 /// How far the lines end as the first one does: (bytes, whether a line of the other kind stopped
 /// it). Stops behind the empty line that ends the head, so a body is not looked at.
 fn alike_lines(input: &[u8], has_crlf: bool) -> (usize, bool) {
-    let mut line_start = 0;
-    for (at, _) in input.iter().enumerate().filter(|&(_, &byte)| byte == b'\n') {
-        let text = &input[line_start..at];
+    let mut rest = input;
+    // Reading from a slice cannot fail, and finds the end of a line many bytes at a time.
+    while let Ok(line_bytes @ 1..) = rest.skip_until(b'\n') {
+        let end = input.len() - rest.len();
+        let Some(text) = input[end - line_bytes..end].strip_suffix(b"\n") else { break };
         if text.ends_with(b"\r") != has_crlf {
-            return (at, true);
+            return (end - 1, true);
         }
         if text.len() == usize::from(has_crlf) {
-            return (at + 1, false);
+            return (end, false);
         }
-        line_start = at + 1;
     }
     (input.len(), false)
 }

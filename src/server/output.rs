@@ -232,6 +232,7 @@ fn write_now(socket: &mut impl Socket, chunks: &[Chunk<'_>]) -> io::Result<usize
     write_slices(socket, &slices[..chunks.len().min(SLICES_MAX)])
 }
 
+#[inline]
 fn write_slices(socket: &mut impl Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     loop {
         match socket.write_vectored(slices) {

@@ -85,7 +85,10 @@ impl<S> Slab<S> {
 
     /// The slot, if the key is not stale.
     pub fn find(&self, key: Key) -> Option<&Conn<S>> {
-        self.peek(key.slot).filter(|conn| conn.generation == key.generation)
+        let (index, place) = split(key.slot);
+        // A free slot has generation 0, which no key has.
+        let conn = self.chunks.get(index)?.slots.get(place)?;
+        (conn.generation == key.generation).then_some(conn)
     }
 
     /// The slot's occupant, whoever that is.

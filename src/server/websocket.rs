@@ -31,7 +31,9 @@ impl<S: Socket> Server<S> {
                 if let Some(event) = event {
                     self.on_event(slot, event, is_echo);
                 }
-                self.keep_decoder(slot, kept, fresh);
+                if kept.is_some() || !fresh.is_idle() {
+                    self.keep_decoder(slot, kept, fresh);
+                }
                 used
             }
             Err(error) => {
@@ -59,7 +61,6 @@ impl<S: Socket> Server<S> {
         let was_kept = kept.is_some();
         let mut decoder = match kept {
             Some(decoder) => decoder,
-            None if fresh.is_idle() => return,
             None => Box::new(fresh),
         };
         // The buffer of a finished message is freed by the next call.
