@@ -1,7 +1,8 @@
 //! Who listens to one channel: an array, because walking it is what fan-out does.
 //!
 //! Each subscriber remembers its place, so removal is a swap with the last one: O(1). While a batch
-//! walks the array nothing moves: who leaves becomes a tombstone, who joins stands behind the walk.
+//! walks the array nothing moves: who leaves becomes a tombstone, who joins stands behind the walk. A
+//! single member is kept without an array.
 
 /// A subscriber: the number of its slot. Whoever frees a slot first takes it out of every channel.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -26,63 +27,112 @@ pub struct Moved {
 /// The members of one channel.
 #[derive(Default, Debug)]
 pub struct Members {
-    places: Vec<SubscriberId>,
+    places: Places,
     tombstones: u32,
+}
+
+/// Most channels of a busy server have one member, which needs no array.
+#[derive(Debug)]
+enum Places {
+    One([SubscriberId; 1]),
+    Many(Vec<SubscriberId>),
+}
+
+impl Default for Places {
+    fn default() -> Places {
+        Places::Many(Vec::new())
+    }
+}
+
+impl Places {
+    fn all(&self) -> &[SubscriberId] {
+        match self {
+            Places::One(one) => one,
+            Places::Many(many) => many,
+        }
+    }
+
+    fn all_mut(&mut self) -> &mut [SubscriberId] {
+        match self {
+            Places::One(one) => one,
+            Places::Many(many) => many,
+        }
+    }
+
+    fn push(&mut self, subscriber: SubscriberId) {
+        match self {
+            Places::Many(none) if none.capacity() == 0 => *self = Places::One([subscriber]),
+            Places::One([first]) => *self = Places::Many(vec![*first, subscriber]),
+            Places::Many(many) => {
+                if many.len() == many.capacity() {
+                    let is_long = many.len() > DOUBLING_MAX;
+                    many.reserve_exact(if is_long { many.len() / 8 } else { many.len().max(1) });
+                }
+                many.push(subscriber);
+            }
+        }
+    }
+
+    fn swap_remove(&mut self, place: usize) {
+        match self {
+            Places::One(_) => {
+                assert_eq!(place, 0, "one member has one place");
+                *self = Places::default();
+            }
+            Places::Many(many) => {
+                many.swap_remove(place);
+                if many.len() * 4 < many.capacity() {
+                    many.shrink_to(many.len() * 2);
+                }
+            }
+        }
+    }
 }
 
 impl Members {
     /// How many subscribers there are; tombstones are nobody.
     pub fn count(&self) -> u32 {
-        self.places.len() as u32 - self.tombstones
+        self.places() - self.tombstones
     }
 
     /// How many places there are, tombstones included: the end of a walk that begins now.
     pub fn places(&self) -> u32 {
-        self.places.len() as u32
+        self.places.all().len() as u32
     }
 
     /// Who stands at a place; `None` for a tombstone or past the end.
     pub fn at(&self, place: u32) -> Option<SubscriberId> {
-        self.places.get(place as usize).copied().filter(|&id| id != TOMBSTONE)
+        self.places.all().get(place as usize).copied().filter(|&id| id != TOMBSTONE)
     }
 
     /// Adds a subscriber; the answer is its place.
     pub fn join(&mut self, subscriber: SubscriberId) -> u32 {
         debug_assert_ne!(subscriber, TOMBSTONE);
-        if self.places.len() == self.places.capacity() {
-            let more = match self.places.len() {
-                0 => 1,
-                few if few <= DOUBLING_MAX => few,
-                many => many / 8,
-            };
-            self.places.reserve_exact(more);
-        }
         self.places.push(subscriber);
-        self.places.len() as u32 - 1
+        self.places() - 1
     }
 
     /// Removes whoever stands at `place`, moving the last one there.
     pub fn leave(&mut self, place: u32) -> Option<Moved> {
-        let from = self.places.len() as u32 - 1;
+        let from = self.places() - 1;
         self.places.swap_remove(place as usize);
-        if self.places.len() * 4 < self.places.capacity() {
-            self.places.shrink_to(self.places.len() * 2);
-        }
-        (place < from).then(|| Moved { subscriber: self.places[place as usize], from, to: place })
+        let subscriber = *self.places.all().get(place as usize)?;
+        Some(Moved { subscriber, from, to: place })
     }
 
     /// Removes whoever stands at `place` without moving anybody.
     pub fn bury(&mut self, place: u32) {
-        assert_ne!(self.places[place as usize], TOMBSTONE, "nobody is buried twice");
-        self.places[place as usize] = TOMBSTONE;
+        let buried = &mut self.places.all_mut()[place as usize];
+        assert_ne!(*buried, TOMBSTONE, "nobody is buried twice");
+        *buried = TOMBSTONE;
         self.tombstones += 1;
     }
 
     /// Closes the gaps that `bury` left, telling who had to move.
     pub fn sweep(&mut self, moved: &mut Vec<Moved>) {
         let mut place = 0;
-        while self.tombstones > 0 && place < self.places.len() {
-            if self.places[place] != TOMBSTONE {
+        while self.tombstones > 0 && place < self.places.all().len() {
+            if self.places.all()[place] != TOMBSTONE {
                 place += 1;
                 continue;
             }

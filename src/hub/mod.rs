@@ -200,6 +200,10 @@ impl Hub {
             told: NEVER_TOLD,
         };
         let index = self.free.pop().unwrap_or_else(|| {
+            if self.channels.len() == self.channels.capacity() {
+                // By an eighth, not by doubling, which would leave half of a large table unused.
+                self.channels.reserve_exact((self.channels.len() / 8).max(64));
+            }
             self.channels.push(None);
             self.channels.len() as u32 - 1
         });
