@@ -195,7 +195,9 @@ impl<'a> Head<'a> {
 
     /// Is `token` (any case) a member of that comma-separated field?
     pub fn has_token(&self, name: &str, token: &str) -> bool {
-        self.list(name).any(|member| member.eq_ignore_ascii_case(token.as_bytes()))
+        let is_token = |text: &[u8]| text.eq_ignore_ascii_case(token.as_bytes());
+        // Mostly it stands alone.
+        self.headers_named(name).any(is_token) || self.list(name).any(is_token)
     }
 
     /// Bytes of the head, from the input's first to the end of the empty line.

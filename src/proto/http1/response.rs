@@ -84,7 +84,11 @@ pub fn write_header(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     debug_assert!(!name.is_empty() && name.bytes().all(super::is_token_byte), "names are ours");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
-    out.extend(value.iter().map(|&byte| if b"\r\n\0".contains(&byte) { b' ' } else { byte }));
+    let start = out.len();
+    out.extend_from_slice(value);
+    for byte in &mut out[start..] {
+        *byte = if matches!(*byte, b'\r' | b'\n' | b'\0') { b' ' } else { *byte };
+    }
     out.extend_from_slice(b"\r\n");
 }
 
