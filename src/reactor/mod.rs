@@ -29,7 +29,7 @@ use socket::StreamSocket;
 const EVENTS_MAX: usize = 1024;
 /// Connections accepted from one listener before clients are looked after again.
 const ACCEPTS_PER_TURN: usize = 64;
-/// How long nothing is accepted when descriptors have run out, unless one is freed before.
+/// How long nothing is accepted when descriptors have run out.
 const ACCEPT_PAUSE_MS: u64 = 1_000;
 /// How long clients are given to take their leave when the server stops.
 const DRAIN_MS: u64 = 4_500;
@@ -59,7 +59,7 @@ pub struct Reactor {
     clock: Clock,
     signals: Option<OwnedFd>,
     stop: Stop,
-    /// Listeners that may have more to accept.
+    /// Listeners that may have more to accept, each once.
     accept_again: VecDeque<usize>,
     accept_paused_until_ms: Option<u64>,
 }
@@ -238,7 +238,11 @@ impl Reactor {
                 STOP => self.stop.flag.store(true, Ordering::Release),
                 WAKE => {}
                 Token(token) if token >= FIRST_LISTENER => {
-                    self.accept_again.push_back(token - FIRST_LISTENER);
+                    let index = token - FIRST_LISTENER;
+                    // While accepting rests, everybody who comes is another event.
+                    if !self.accept_again.contains(&index) {
+                        self.accept_again.push_back(index);
+                    }
                 }
                 Token(token) => {
                     let readiness = Readiness {
@@ -264,6 +268,10 @@ impl Reactor {
             let Some(index) = self.accept_again.pop_front() else { return };
             if self.accept_some(index, now) {
                 self.accept_again.push_back(index);
+            }
+            if self.accept_paused_until_ms.is_some() {
+                // What one listener cannot have, the others cannot either.
+                return;
             }
         }
     }
