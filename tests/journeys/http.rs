@@ -102,10 +102,11 @@ impl<S: Read + Write> Http<S> {
         self.response()
     }
 
-    /// A line without its end; empty at the end of the connection as well.
+    /// A line without its end.
     pub fn line(&mut self) -> String {
         let mut line = Vec::new();
-        self.reader.read_until(b'\n', &mut line).expect("a line in time");
+        let count = self.reader.read_until(b'\n', &mut line).expect("a line in time");
+        assert!(count > 0, "the connection ended where a line was due");
         while line.last().is_some_and(|byte| b"\r\n".contains(byte)) {
             line.pop();
         }
@@ -183,12 +184,6 @@ impl<S: Read + Write> Http<S> {
 
     pub fn stream(&self) -> &S {
         self.reader.get_ref()
-    }
-
-    /// The stream, for somebody who speaks another protocol on it.
-    pub fn into_stream(self) -> S {
-        assert!(self.reader.buffer().is_empty(), "bytes were read ahead");
-        self.reader.into_inner()
     }
 }
 

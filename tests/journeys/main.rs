@@ -9,13 +9,17 @@
 //! | `access` | who is let in |
 //! | `starting` | the command line, addresses and socket files |
 //! | `stopping` | signals |
+//! | `hostile` | bad input, and that nobody else notices |
+//! | `crowds` | bounds: slow readers, too many connections, no descriptors |
 //! | `cometql` | a back end that speaks MySQL |
 
 mod access;
 mod channels;
 #[cfg(feature = "cometql")]
 mod cometql;
+mod crowds;
 mod frames;
+mod hostile;
 mod http;
 mod listening;
 mod matrix;

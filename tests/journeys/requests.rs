@@ -327,7 +327,7 @@ fn a_slow_client_gets_all_of_a_large_last_answer() {
         http.bytes(part);
         read += part;
         // Slower than the server waits for a client's close, but never silent as long as that.
-        std::thread::sleep(std::time::Duration::from_millis(250));
+        std::thread::sleep(std::time::Duration::from_millis(200));
     }
     http.ends();
 }

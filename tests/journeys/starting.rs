@@ -120,6 +120,7 @@ fn a_unix_socket_serves_like_any_other_and_its_file_goes_with_the_server() {
     // Another server cannot take it; this one notices nothing.
     refused(&["--http", &address, "--cometql", "off"], &path.display().to_string());
     assert_eq!(http.get("/channels/a", &[]).status, 200);
+    drop(http);
     server.signal("TERM");
     assert_eq!(over_tcp.closed().0, 1001);
     assert_eq!(server.wait().0, Some(0));

@@ -216,11 +216,6 @@ impl Inside {
         let (addresses, stop) = told.recv_timeout(PATIENCE).expect("it starts");
         Inside { stop, thread: Some(thread), http: addresses[0], cometql: addresses[1] }
     }
-
-    /// Begins the drain, as a signal would.
-    pub fn stop(&self) {
-        self.stop.stop();
-    }
 }
 
 impl Drop for Inside {
