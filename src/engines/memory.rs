@@ -5,7 +5,7 @@
 //! floor of channels without a record is the greatest one of any dropped record, at first the start of
 //! the server: so a quiet channel never reports a loss, and a restart always does.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
 use super::{Engine, Output, Token, Usage};
@@ -174,8 +174,10 @@ impl MemoryEngine {
 
     fn has_room_for(&self, tenant: TenantId, messages: &[NewMessage]) -> bool {
         let records = &self.tenants[usize::from(tenant.0)].records;
-        let new = messages.iter().filter(|message| !records.contains_key(&message.channel)).count();
-        records.len() + new <= self.limits.channels_max
+        let names = messages.iter().map(|message| &message.channel);
+        // Rows of one INSERT may name a channel again and again.
+        let new: HashSet<_> = names.filter(|name| !records.contains_key(*name)).collect();
+        records.len() + new.len() <= self.limits.channels_max
     }
 
     fn publish_one(&mut self, tenant_id: TenantId, new: NewMessage, now: Now) {
