@@ -57,9 +57,13 @@ impl<S: Socket> Server<S> {
         let phase = self.connections.get(slot).phase;
         match phase {
             Phase::Free => {}
-            Phase::Http => self.on_http_deadline(slot),
-            Phase::WebSocket | Phase::EventStream | Phase::Stream | Phase::Closing
+            Phase::Http
+            | Phase::WebSocket
+            | Phase::EventStream
+            | Phase::Stream
+            | Phase::Closing
                 if self.is_behind(slot) => {}
+            Phase::Http => self.on_http_deadline(slot),
             Phase::WebSocket => self.on_websocket_deadline(slot),
             Phase::EventStream | Phase::Stream => {
                 let deadline = Tick::after(self.now, self.settings.limits.heartbeat_seconds);

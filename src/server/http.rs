@@ -324,6 +324,11 @@ impl<S: Socket> Server<S> {
 
     /// Nothing came in time: an unfinished request is told so, a silent connection just ends.
     pub(super) fn on_http_deadline(&mut self, slot: u32) {
+        if self.connections.get(slot).flags.has(Flags::ASKING) || self.feed_is_full() {
+            // It is not the client that lets somebody wait.
+            self.connections.get_mut(slot).deadline = Tick::after(self.now, 1);
+            return;
+        }
         match self.connections.get(slot).input {
             Some(_) => {
                 let refusal = Refusal::new(408, "the rest of this request did not come in time");

@@ -119,18 +119,20 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    /// The peer will send no more. All it asked has been answered: with an answer pending nobody reads.
-    /// But a peer that has only closed its half may still be reading our last words.
+    /// The peer will send no more; what it asked for is still written. Then this is read once more. Who
+    /// listens to a stream and says that nothing more will come is gone.
     fn at_end(&mut self, slot: u32) {
         self.uncork();
-        let Some(conn) = self.connections.peek(slot) else { return };
-        let (phase, is_behind) = (conn.phase, conn.outbox.is_some());
-        match phase {
-            Phase::Closing if is_behind => {}
-            Phase::Http | Phase::MySql if is_behind => self.finish(slot, Disconnect::ByPeer),
-            _ => return self.cut(slot, Disconnect::ByPeer),
+        if !self.connections.is_used(slot) {
+            return;
         }
-        self.connections.get_mut(slot).flags.clear(Flags::UNREAD);
+        let conn = self.connections.get(slot);
+        match conn.phase {
+            Phase::EventStream | Phase::Stream => self.cut(slot, Disconnect::ByPeer),
+            _ if conn.outbox.is_some() => {}
+            Phase::Closing => self.cut(slot, Disconnect::Finished),
+            _ => self.cut(slot, Disconnect::ByPeer),
+        }
     }
 
     /// Hands bytes to whatever the connection is doing, unit by unit, and keeps what is left.
@@ -169,6 +171,7 @@ impl<S: Socket> Server<S> {
                 break;
             }
             at += used;
+            self.uncork_if_much();
         }
         at
     }

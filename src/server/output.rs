@@ -47,13 +47,20 @@ impl Chunk<'_> {
 
 impl<S: Socket> Server<S> {
     /// Where to append bytes for a connection. They are written by `uncork`, at the latest when somebody
-    /// else's turn comes.
+    /// else's turn comes. This never writes to the connection itself, so it cannot end it.
     pub(super) fn out(&mut self, slot: u32) -> &mut Vec<u8> {
-        if self.out_slot != Some(slot) || self.out.len() >= CORK_BYTES {
+        if self.out_slot != Some(slot) {
             self.uncork();
             self.out_slot = Some(slot);
         }
         &mut self.out
+    }
+
+    /// Between two units of work: writes what was gathered if it is much. That may end the connection.
+    pub(super) fn uncork_if_much(&mut self) {
+        if self.out.len() >= CORK_BYTES {
+            self.uncork();
+        }
     }
 
     /// Writes what was gathered.
@@ -139,10 +146,7 @@ impl<S: Socket> Server<S> {
     }
 
     fn on_drained(&mut self, slot: u32) {
-        let conn = self.connections.get_mut(slot);
-        if conn.flags.has(Flags::LAST_WORDS) {
-            // The peer may have closed already: only reading tells.
-            conn.flags.set(Flags::UNREAD);
+        if self.connections.get(slot).flags.has(Flags::LAST_WORDS) {
             self.stop_writing(slot);
         }
         if self.connections.is_used(slot) {
@@ -165,6 +169,7 @@ impl<S: Socket> Server<S> {
         let conn = self.connections.get_mut(slot);
         conn.deadline = deadline;
         conn.flags.set(Flags::LAST_WORDS);
+        conn.flags.set(Flags::UNREAD);
         if conn.outbox.is_none() {
             self.on_drained(slot);
         }

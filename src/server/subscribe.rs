@@ -349,6 +349,7 @@ impl<S: Socket> Server<S> {
             let mut bytes = Vec::new();
             rendered::encode(message, format, &self.callbacks, &mut bytes);
             self.out(slot).extend_from_slice(&bytes);
+            self.uncork_if_much();
             if !self.connections.is_used(slot) {
                 return;
             }
