@@ -98,9 +98,9 @@ impl Batch {
 
     /// The greatest id among the messages of several parts.
     pub fn last_of(&self, parts: &[usize]) -> MessageId {
-        let last = |&part: &usize| self.parts[part].messages.last();
-        let ids = parts.iter().filter_map(last).map(|&index| self.messages[index as usize].id);
-        ids.max().unwrap_or_default()
+        // Not just the last of each: what the server says of the moment stands among them without an id.
+        let indexes = parts.iter().flat_map(|&part| &self.parts[part].messages);
+        indexes.map(|&index| self.messages[index as usize].id).max().unwrap_or_default()
     }
 
     /// Ends the batch: gaps are closed, empty channels close. Tells who has a new place, and where.
