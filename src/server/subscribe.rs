@@ -91,8 +91,7 @@ impl<S: Socket> Server<S> {
         };
         self.connections.get_mut(slot).format = format;
         if self.join_all(slot, &wish.channels).is_err() {
-            // The connection ends, and with it the use of the format's callback.
-            reply.keep_alive = false;
+            self.give_format_back(slot);
             return self.refuse(slot, &reply, Refusal::new(503, "there are too many channels"));
         }
         self.write_stream_head(slot, &reply, format);
@@ -266,10 +265,7 @@ impl<S: Socket> Server<S> {
         conn.flags.clear(Flags::ASKING);
         conn.flags.clear(Flags::HOLDING);
         let (input, extra, tenant) = (conn.input.take(), conn.extra.take(), conn.tenant);
-        if Transport::of(conn.format.transport) == Transport::Iframe {
-            self.callbacks.give_back(conn.format.variant >> variant::CALLBACK_SHIFT);
-            conn.format = Format::default();
-        }
+        self.give_format_back(slot);
         if let Some(index) = input {
             self.inputs.take(index);
         }
@@ -277,6 +273,15 @@ impl<S: Socket> Server<S> {
             self.sessions.remove(&(tenant, name));
         }
         self.asks.remove(&slot);
+    }
+
+    /// An iframe's format counts as a use of its callback's name.
+    fn give_format_back(&mut self, slot: u32) {
+        let conn = self.connections.get_mut(slot);
+        if Transport::of(conn.format.transport) == Transport::Iframe {
+            self.callbacks.give_back(conn.format.variant >> variant::CALLBACK_SHIFT);
+            conn.format = Format::default();
+        }
     }
 
     /// Ends all memberships of a subscriber.
