@@ -84,6 +84,13 @@ impl Batch {
         (membership.place < part.frozen).then_some(index as usize)
     }
 
+    /// Whether a membership has something of this batch before it.
+    pub fn is_to_come(&self, hub: &Hub, membership: Membership) -> bool {
+        self.part_of(hub, membership).is_some_and(|part| {
+            part > self.part || (part == self.part && membership.place >= self.place)
+        })
+    }
+
     /// The messages of several parts in id order, each with its part and its index there.
     pub fn merged(&self, parts: &[usize]) -> Vec<(usize, usize, &Rc<Message>)> {
         let mut merged: Vec<(u32, usize, usize)> = Vec::new();

@@ -34,6 +34,13 @@ pub(crate) enum Ask {
     MySql,
 }
 
+/// A question that the engine has not answered.
+pub(crate) struct Pending {
+    /// Of its token. A connection that stopped waiting may have asked something else since.
+    pub number: u32,
+    pub ask: Ask,
+}
+
 /// The slot number in a token that belongs to the server itself.
 pub(super) const SERVERS_OWN: u32 = u32::MAX;
 
@@ -43,7 +50,7 @@ impl<S: Socket> Server<S> {
     pub(super) fn ask(&mut self, slot: u32, ask: Ask, command: Command) {
         let token = self.next_token(slot);
         self.connections.get_mut(slot).flags.set(Flags::ASKING);
-        let before = self.asks.insert(slot, ask);
+        let before = self.asks.insert(slot, Pending { number: token.number, ask });
         assert!(before.is_none(), "one question at a time");
         self.engine.submit(Some(token), command, self.now);
         self.settle();
@@ -94,7 +101,10 @@ impl<S: Socket> Server<S> {
         {
             return;
         }
-        let Some(ask) = self.asks.remove(&token.slot) else { return };
+        if self.asks.get(&token.slot).is_none_or(|pending| pending.number != token.number) {
+            return;
+        }
+        let Some(Pending { ask, .. }) = self.asks.remove(&token.slot) else { return };
         let conn = self.connections.get_mut(token.slot);
         conn.flags.clear(Flags::ASKING);
         self.finish_ask(token.slot, ask, outcome);

@@ -66,15 +66,27 @@ impl<S: Socket> Server<S> {
         for (channel, moved) in under_way.batch.end(&mut self.hub) {
             self.on_moved(channel, moved);
         }
+        self.resume_ahead();
         // Whoever was held back by a full feed may go on: it is on the list already.
     }
 
-    /// What every subscriber of a tenant has surely seen.
-    pub(super) fn seen_by_all(&self, tenant: TenantId) -> MessageId {
-        match &self.under_way {
-            Some(under_way) => under_way.position_before(tenant),
-            None => self.position(tenant),
+    /// Up to where a subscriber has seen everything: what it would resume from. `None` while it waits for
+    /// a past without a cursor.
+    pub(super) fn seen_by(&self, slot: u32) -> Option<MessageId> {
+        let conn = self.connections.get(slot);
+        if conn.flags.has(Flags::HOLDING) {
+            return self.resumes_from(slot);
         }
+        // Of a batch all is to come or nothing: the first visit brings the parts of all memberships.
+        let is_visited = |batch: &UnderWay| {
+            let further = conn.more.map(|index| self.furthers.get(index));
+            further.is_some_and(|further| further.visited == self.batch_number)
+                || !self.memberships(slot).any(|it| batch.batch.is_to_come(&self.hub, it))
+        };
+        Some(match &self.under_way {
+            Some(batch) if !is_visited(batch) => batch.position_before(conn.tenant),
+            _ => self.position(conn.tenant),
+        })
     }
 
     fn visit(&mut self, under_way: &mut UnderWay, slot: u32, part: usize) {

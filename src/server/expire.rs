@@ -98,10 +98,10 @@ impl<S: Socket> Server<S> {
     /// Keeps an idle connection alive, and finds out whether it still is.
     pub(super) fn heartbeat(&mut self, slot: u32) {
         let conn = self.connections.get(slot);
-        let cursor = self.seen_by_all(conn.tenant).to_string();
+        let cursor = self.seen_by(slot).map(|id| id.to_string());
         let mut bytes = Vec::new();
         let (transport, framing) = framing(conn.format, &self.callbacks);
-        transports::heartbeat(transport, framing, &cursor, &mut bytes);
+        transports::heartbeat(transport, framing, cursor.as_deref(), &mut bytes);
         self.out(slot).extend_from_slice(&bytes);
     }
 }

@@ -58,7 +58,7 @@ use crate::hub::clock::Now;
 use crate::hub::message::{Message, MessageId, TenantId};
 use crate::hub::names::ChannelName;
 
-use answers::Ask;
+use answers::Pending;
 pub use audit::Holdings;
 use conn::{Conn, Flags, Phase};
 use deadlines::{Sweep, Tick};
@@ -124,8 +124,10 @@ pub struct Server<S> {
     hub: Hub,
     engine: Box<dyn Engine>,
     /// What is to be done with an answer of the engine, by the slot that waits for it.
-    asks: HashMap<u32, Ask>,
+    asks: HashMap<u32, Pending>,
     ask_number: u32,
+    /// Those whose cursor is ahead of what was delivered.
+    ahead: Vec<Key>,
     /// Sessions without a connection, by name.
     sessions: HashMap<(TenantId, Box<str>), Key>,
     deleted: DeletedChannels,
@@ -171,6 +173,7 @@ impl<S: Socket> Server<S> {
             engine,
             asks: HashMap::new(),
             ask_number: 0,
+            ahead: Vec::new(),
             sessions: HashMap::new(),
             deleted: DeletedChannels::default(),
             callbacks: Callbacks::default(),

@@ -216,7 +216,8 @@ impl<S: Socket> Server<S> {
 
     /// Its time is over, or the server's, or its channel's.
     pub(super) fn end_poll(&mut self, slot: u32, why: Disconnect) {
-        let cursor = self.seen_by_all(self.connections.get(slot).tenant);
+        let tenant = self.connections.get(slot).tenant;
+        let cursor = self.seen_by(slot).unwrap_or(self.position(tenant));
         let has_callback = match self.connections.get(slot).extra {
             Some(index) => {
                 matches!(self.extras.get(index), Extra::Poll(extra) if extra.callback.is_some())

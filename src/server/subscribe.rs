@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::Server;
-use super::answers::Ask;
+use super::answers::{Ask, Pending};
 use super::conn::{Flags, Format, NO_MEMBERSHIP, Phase};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
@@ -64,6 +64,8 @@ pub(crate) struct Resume {
     held_bytes: usize,
     /// The batch that this subscriber has had its part of, or joined too late for.
     seen_batch: u32,
+    /// The engine has answered, but the cursor is ahead of what was delivered.
+    is_ahead: bool,
 }
 
 impl<S: Socket> Server<S> {
@@ -301,7 +303,7 @@ impl<S: Socket> Server<S> {
     fn begin(&mut self, slot: u32, wish: Subscribe) {
         match wish.start {
             Some(start) => self.ask_for_past(slot, wish.channels, start),
-            None => self.pass_cursor(slot, MessageId::default()),
+            None => self.pass_cursor(slot, self.position(self.connections.get(slot).tenant)),
         }
     }
 
@@ -311,14 +313,17 @@ impl<S: Socket> Server<S> {
         conn.flags.set(Flags::HOLDING);
         let tenant = conn.tenant;
         let seen_batch = self.batch_number;
-        let resume = Resume { start, held: Vec::new(), held_bytes: 0, seen_batch };
+        let resume = Resume { start, held: Vec::new(), held_bytes: 0, seen_batch, is_ahead: false };
         let command = Command::MessagesAfter { tenant, channels, start };
         self.ask(slot, Ask::Resume(Box::new(resume)), command);
     }
 
     /// Holds messages back for a subscriber that waits for its past.
     pub(super) fn hold(&mut self, slot: u32, messages: impl Iterator<Item = Rc<Message>>) {
-        let Some(Ask::Resume(resume)) = self.asks.get_mut(&slot) else { return };
+        let Some(Ask::Resume(resume)) = self.asks.get_mut(&slot).map(|pending| &mut pending.ask)
+        else {
+            return;
+        };
         resume.seen_batch = self.batch_number;
         for message in messages {
             resume.held_bytes += message.bytes();
@@ -330,18 +335,26 @@ impl<S: Socket> Server<S> {
     }
 
     /// The past is there: what was published up to now goes out in one piece.
-    pub(super) fn resume(&mut self, slot: u32, resume: Resume, replay: Replay) {
+    pub(super) fn resume(&mut self, slot: u32, resume: Resume, mut replay: Replay) {
         let conn = self.connections.get_mut(slot);
-        conn.flags.clear(Flags::HOLDING);
         let (tenant, phase, format) = (conn.tenant, conn.phase, conn.format);
         let limit = self.delivered_up_to(tenant, resume.seen_batch);
-        let replay = merge(replay, resume.held, limit);
         let since = match resume.start {
             Start::After(since) => since,
             Start::Last(_) => MessageId::default(),
         };
+        if since >= limit && since <= replay.newest {
+            // All that is newer will come in batches, whatever the engine has dropped meanwhile.
+            replay = Replay { messages: Vec::new(), lost: None, newest: since };
+        }
+        if since > limit && replay.lost.is_none() {
+            return self.wait_for_feed(slot, resume);
+        }
+        self.connections.get_mut(slot).flags.clear(Flags::HOLDING);
+        let mut replay = merge(replay, resume.held, limit);
         self.metrics.cursors_lost += u64::from(replay.lost.is_some());
         if phase == Phase::LongPoll {
+            replay.messages.retain(|message| message.id != MessageId::default());
             return self.resume_poll(slot, &replay, since, limit);
         }
         if let Some(lost) = &replay.lost {
@@ -359,10 +372,57 @@ impl<S: Socket> Server<S> {
                 return;
             }
         }
-        let resume_from = replay.lost.map_or(limit, |lost| lost.resume_from);
-        self.pass_cursor(slot, resume_from.max(limit));
+        self.pass_cursor(slot, limit);
         self.uncork();
         self.exempt_outbox(slot);
+    }
+
+    /// Somebody learned an id, from the answer to a publish or from the history, before its message was
+    /// delivered, and wants what follows. What comes up to there is held back, and then dropped.
+    fn wait_for_feed(&mut self, slot: u32, mut resume: Resume) {
+        resume.is_ahead = true;
+        let conn = self.connections.get_mut(slot);
+        conn.flags.set(Flags::ASKING);
+        self.ahead.push(conn.key(slot));
+        // The number belongs to a question that was answered already: no second answer can come.
+        let pending = Pending { number: self.ask_number, ask: Ask::Resume(Box::new(resume)) };
+        self.asks.insert(slot, pending);
+    }
+
+    /// A batch has ended: those that were ahead of it may begin.
+    pub(super) fn resume_ahead(&mut self) {
+        for key in std::mem::take(&mut self.ahead) {
+            let is_ahead = |pending: &Pending| match &pending.ask {
+                Ask::Resume(resume) => resume.is_ahead,
+                _ => false,
+            };
+            if self.connections.find(key).is_none()
+                || !self.asks.get(&key.slot).is_some_and(is_ahead)
+            {
+                continue;
+            }
+            let Some(Pending { ask: Ask::Resume(resume), .. }) = self.asks.remove(&key.slot) else {
+                continue;
+            };
+            let Start::After(since) = resume.start else { continue };
+            self.connections.get_mut(key.slot).flags.clear(Flags::ASKING);
+            let nothing = Replay { messages: Vec::new(), lost: None, newest: since };
+            self.resume(key.slot, *resume, nothing);
+            if self.connections.is_used(key.slot) {
+                self.queue_if_waiting(key.slot);
+            }
+        }
+    }
+
+    /// The cursor that somebody gave who waits for what came after it.
+    pub(super) fn resumes_from(&self, slot: u32) -> Option<MessageId> {
+        match self.asks.get(&slot).map(|pending| &pending.ask) {
+            Some(Ask::Resume(resume)) => match resume.start {
+                Start::After(since) => Some(since),
+                Start::Last(_) => None,
+            },
+            _ => None,
+        }
     }
 
     /// Up to where a subscriber has been served that took part in `seen_batch` last: what is later will
@@ -381,11 +441,9 @@ impl<S: Socket> Server<S> {
     }
 
     /// Tells an event stream the cursor it would resume from, even if nothing ever comes.
-    fn pass_cursor(&mut self, slot: u32, at_least: MessageId) {
-        let conn = self.connections.get(slot);
-        if conn.phase == Phase::EventStream {
-            let id = self.position(conn.tenant).max(at_least).to_string();
-            event_stream::cursor(&id, self.out(slot));
+    fn pass_cursor(&mut self, slot: u32, id: MessageId) {
+        if self.connections.get(slot).phase == Phase::EventStream {
+            event_stream::cursor(&id.to_string(), self.out(slot));
         }
     }
 
@@ -408,11 +466,17 @@ impl<S: Socket> Server<S> {
     }
 }
 
-/// What the engine had and what was held, in order, each once, up to `limit`.
+/// What the engine had and what was held, in order, each once, up to `limit`. What the server says of the
+/// moment has no id and is never in a history.
 fn merge(mut replay: Replay, held: Vec<Rc<Message>>, limit: MessageId) -> Replay {
     let newest = replay.newest;
+    let is_new = |message: &Message| message.id > newest || message.id == MessageId::default();
     replay.messages.retain(|message| message.id <= limit);
-    replay.messages.extend(held.into_iter().filter(|message| message.id > newest));
+    replay.messages.extend(held.into_iter().filter(|message| is_new(message)));
+    if let Some(lost) = &mut replay.lost {
+        // What is on its way will come, even if the engine has dropped it.
+        lost.resume_from = lost.resume_from.min(limit);
+    }
     replay
 }
 

@@ -28,7 +28,9 @@ pub(super) fn frame(payload: Payload<'_>, out: &mut Vec<u8>) {
     write_event(out, &Event { id: payload.id, event: payload.event, data: Some(payload.data) });
 }
 
-pub(super) fn heartbeat(id: &str, out: &mut Vec<u8>) {
+pub(super) fn heartbeat(id: Option<&str>, out: &mut Vec<u8>) {
     write_comment(out, "");
-    cursor(id, out);
+    if let Some(id) = id {
+        cursor(id, out);
+    }
 }

@@ -39,7 +39,12 @@ pub fn frame(transport: Transport, framing: Framing<'_>, payload: Payload<'_>, o
 
 /// Appends what keeps an idle connection alive. `cursor` is an id that this client has seen everything
 /// up to; the event stream passes it on, so that a quiet channel's reader resumes without a loss.
-pub fn heartbeat(transport: Transport, framing: Framing<'_>, cursor: &str, out: &mut Vec<u8>) {
+pub fn heartbeat(
+    transport: Transport,
+    framing: Framing<'_>,
+    cursor: Option<&str>,
+    out: &mut Vec<u8>,
+) {
     match transport {
         Transport::WebSocket => websocket::heartbeat(out),
         Transport::EventStream => event_stream::heartbeat(cursor, out),
