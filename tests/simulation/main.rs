@@ -1,0 +1,86 @@
+//! The whole server without an operating system: fake sockets, a clock that tests turn, and a seed that
+//! decides everything. Over any schedule, every client gets every message of its channels once and in
+//! order, or is told.
+//!
+//! `SEEDS=5000` runs more, `SEED=17` runs one, `LONG=1` runs 10,000. A failure names its seed and step.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod client;
+mod decode;
+mod publisher;
+mod subscriber;
+mod symptoms;
+mod truth;
+mod wire;
+mod world;
+
+use std::thread;
+
+use world::World;
+
+/// Steps of one seed.
+const STEPS: usize = 250;
+
+/// Says where it happened, if it happens.
+struct Place {
+    seed: u64,
+    step: usize,
+    is_late: bool,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let engine = if self.is_late { "late engine" } else { "engine in memory" };
+            eprintln!("SEED={} step {} ({engine})", self.seed, self.step);
+        }
+    }
+}
+
+fn simulate(seed: u64, is_late: bool) {
+    let mut place = Place { seed, step: 0, is_late };
+    let mut world = World::new(seed, is_late);
+    for step in 0..STEPS {
+        place.step = step;
+        world.step();
+    }
+    place.step = STEPS;
+    world.gather();
+    world.check_at_rest();
+    world.check_counts();
+    if world.random.one_in(2) {
+        world.everybody_leaves();
+    } else {
+        world.shut_down();
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
+/// The seeds that the environment asks for.
+fn seeds() -> std::ops::Range<u64> {
+    match (number("SEED"), number("SEEDS"), number("LONG")) {
+        (Some(seed), ..) => seed..seed + 1,
+        (None, Some(seeds), _) => 0..seeds,
+        (None, None, Some(_)) => 0..10_000,
+        (None, None, None) => 0..200,
+    }
+}
+
+#[test]
+fn with_the_engine_in_memory() {
+    for seed in seeds() {
+        simulate(seed, false);
+    }
+}
+
+#[test]
+fn with_an_engine_that_answers_late() {
+    for seed in seeds() {
+        simulate(seed, true);
+    }
+}

@@ -1,0 +1,115 @@
+//! What was really published, in its order: taken where it leaves the engine, before the server sees it.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use encke::engines::{Engine, Output, Token, Usage};
+use encke::hub::clock::Now;
+use encke::hub::command::{Command, Happened};
+use encke::hub::message::{Message, MessageId, TenantId};
+
+/// Everything that has left the feed.
+#[derive(Default)]
+pub struct Truth {
+    pub messages: Vec<Rc<Message>>,
+    by_channel: HashMap<(TenantId, String), Vec<usize>>,
+    by_id: HashMap<(TenantId, MessageId), usize>,
+    /// Tenants of which a channel was deleted: there a lost cursor is no surprise.
+    pub tenants_with_deletions: HashSet<TenantId>,
+    last: HashMap<TenantId, MessageId>,
+}
+
+impl Truth {
+    /// `starts`: what each tenant's ids begin after.
+    pub fn new(starts: &[MessageId]) -> Truth {
+        let tenants = (0..).map(TenantId);
+        Truth { last: tenants.zip(starts.iter().copied()).collect(), ..Truth::default() }
+    }
+
+    /// The newest id that has left the feed.
+    pub fn newest(&self, tenant: TenantId) -> MessageId {
+        self.last[&tenant]
+    }
+
+    fn add(&mut self, message: &Rc<Message>) {
+        let before = self.last.insert(message.tenant, message.id);
+        assert!(before < Some(message.id), "the feed is in id order");
+        let index = self.messages.len();
+        let key = (message.tenant, message.channel.to_string());
+        self.by_channel.entry(key).or_default().push(index);
+        self.by_id.insert((message.tenant, message.id), index);
+        self.messages.push(message.clone());
+    }
+
+    pub fn find(&self, tenant: TenantId, id: MessageId) -> Option<usize> {
+        self.by_id.get(&(tenant, id)).copied()
+    }
+
+    /// The first message after a cursor on any of the channels.
+    pub fn next_after(
+        &self,
+        tenant: TenantId,
+        channels: &[String],
+        cursor: MessageId,
+    ) -> Option<usize> {
+        self.first(tenant, channels, |index| self.messages[index].id <= cursor)
+    }
+
+    /// The first message on any of the channels from a place in the feed on.
+    pub fn next_from(&self, tenant: TenantId, channels: &[String], from: usize) -> Option<usize> {
+        self.first(tenant, channels, |index| index < from)
+    }
+
+    fn first(
+        &self,
+        tenant: TenantId,
+        channels: &[String],
+        is_before: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        let first_of = |channel: &String| {
+            let indexes = self.by_channel.get(&(tenant, channel.clone()))?;
+            indexes.get(indexes.partition_point(|&index| is_before(index))).copied()
+        };
+        channels.iter().filter_map(first_of).min()
+    }
+}
+
+/// An engine that is listened to.
+pub struct Recorded {
+    pub engine: Box<dyn Engine>,
+    pub truth: Rc<RefCell<Truth>>,
+}
+
+impl Engine for Recorded {
+    fn submit(&mut self, token: Option<Token>, command: Command, now: Now) {
+        if let Command::Kick { tenant, .. } = &command {
+            self.truth.borrow_mut().tenants_with_deletions.insert(*tenant);
+        }
+        self.engine.submit(token, command, now);
+    }
+
+    fn take(&mut self) -> Option<Output> {
+        let output = self.engine.take();
+        if let Some(Output::Happened(Happened::Published(message))) = &output {
+            self.truth.borrow_mut().add(message);
+            assert_eq!(self.engine.position(message.tenant).max(message.id), {
+                // The position may be ahead of what was taken, never behind it.
+                self.engine.position(message.tenant)
+            });
+        }
+        output
+    }
+
+    fn tick(&mut self, now: Now) {
+        self.engine.tick(now);
+    }
+
+    fn position(&self, tenant: TenantId) -> MessageId {
+        self.engine.position(tenant)
+    }
+
+    fn usage(&self) -> Usage {
+        self.engine.usage()
+    }
+}
