@@ -291,18 +291,16 @@ fn a_half_closed_client_gets_its_answer() {
 #[test]
 fn a_half_closed_client_gets_all_of_a_large_answer() {
     let server = Encke::start(&[]);
-    // 64 channels with 256 KB each: more than the kernel takes at once.
+    // 7.5 MB: more than the kernel takes at once.
     let names: Vec<String> = (0..64).map(|n| format!("c{n}")).collect();
     let names = names.join(",");
     let mut http = Http::connect(server.http);
-    for _ in 0..2 {
-        http.post(&format!("/channels/{names}"), vec![b'x'; 120 * 1024]).id();
-    }
+    http.post(&format!("/channels/{names}"), vec![b'x'; 120 * 1024]).id();
     let mut http = Http::connect(server.http);
     http.ask(&format!("GET /channels/{names}"), &[]);
     http.half_close();
     let answer = http.response();
-    assert_eq!(answer.json().as_array().unwrap().len(), 128);
+    assert!(answer.text().ends_with("xxx\"}]"));
     http.ends();
 }
 
@@ -314,21 +312,15 @@ fn a_slow_client_gets_all_of_a_large_last_answer() {
     let names: Vec<String> = (0..64).map(|n| format!("c{n}")).collect();
     let names = names.join(",");
     let mut http = Http::connect(server.http);
-    for _ in 0..2 {
-        http.post(&format!("/channels/{names}"), vec![b'x'; 120 * 1024]).id();
-    }
+    http.post(&format!("/channels/{names}"), vec![b'x'; 120 * 1024]).id();
     let mut http = Http::connect(server.http);
     http.ask(&format!("GET /channels/{names}"), &["Connection: close"]);
     let head = http.head();
     let length: usize = head.header("Content-Length").unwrap().parse().unwrap();
-    let mut read = 0;
-    while read < length {
-        let part = (length - read).min(1024 * 1024);
-        http.bytes(part);
-        read += part;
-        // Slower than the server waits for a client's close, but never silent as long as that.
-        std::thread::sleep(std::time::Duration::from_millis(200));
-    }
+    http.bytes(1000);
+    // Longer than the server waits for a client's close.
+    std::thread::sleep(std::time::Duration::from_millis(2_200));
+    http.bytes(length - 1000);
     http.ends();
 }
 

@@ -123,6 +123,7 @@ fn a_unix_socket_serves_like_any_other_and_its_file_goes_with_the_server() {
     drop(http);
     server.signal("TERM");
     assert_eq!(over_tcp.closed().0, 1001);
+    drop(over_tcp);
     assert_eq!(server.wait().0, Some(0));
     assert!(!path.exists(), "the file goes too");
 }

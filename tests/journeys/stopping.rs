@@ -108,10 +108,12 @@ fn clients_that_never_read_or_never_go_hold_it_up_for_less_than_five_seconds() {
 #[test]
 fn a_second_signal_changes_nothing() {
     let mut server = Encke::start(&[]);
-    let _stays = Http::connect(server.http);
-    publish(server.http, "a", "x");
+    let mut stays = Http::connect(server.http);
+    stays.get("/stats", &[]);
     server.signal("TERM");
     server.signal("TERM");
     server.signal("INT");
+    stays.ends();
+    drop(stays);
     assert_eq!(server.wait().0, Some(0));
 }
