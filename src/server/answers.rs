@@ -84,7 +84,7 @@ impl<S: Socket> Server<S> {
         match happened {
             Happened::Published(message) => {
                 self.metrics.messages_published += 1;
-                self.feed.push_back(message);
+                self.push_to_feed(message);
             }
             Happened::Kicked { tenant, channel } => self.on_kicked(tenant, &channel),
             // Subscribers with an identity come with the dialects that have one.

@@ -49,6 +49,7 @@ impl<S: Socket> Server<S> {
 
     fn begin_batch(&mut self) -> Option<UnderWay> {
         let batch = Batch::begin(&mut self.hub, &mut self.feed)?;
+        self.feed_bytes -= batch.messages.iter().map(|message| message.bytes()).sum::<usize>();
         let before = self.positions.clone();
         for message in &batch.messages {
             let position = &mut self.positions[usize::from(message.tenant.0)];

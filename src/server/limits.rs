@@ -27,6 +27,8 @@ pub struct Limits {
     pub statement_rows_max: usize,
     /// Published messages that wait for the batch under way; beyond it publishers are not read.
     pub feed_messages_max: usize,
+    /// Bytes of these messages.
+    pub feed_bytes_max: usize,
     /// Distinct callback names of iframe streams in use at a time.
     pub callbacks_max: usize,
     /// Deleted channels remembered, so that a returning EventSource is told to stay away.
@@ -79,6 +81,7 @@ impl Default for Limits {
             statement_bytes_max: 1024 * 1024,
             statement_rows_max: 1_000,
             feed_messages_max: 4_096,
+            feed_bytes_max: 4 * 1024 * 1024,
             callbacks_max: 64,
             deleted_channels_max: 1_024,
             deleted_seconds: 60,

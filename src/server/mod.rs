@@ -134,6 +134,7 @@ pub struct Server<S> {
     callbacks: Callbacks,
     /// Published, in order, and not yet in a batch.
     feed: VecDeque<Rc<Message>>,
+    feed_bytes: usize,
     under_way: Option<UnderWay>,
     batch_number: u32,
     /// Up to where each tenant's feed has been delivered, or is being delivered.
@@ -178,6 +179,7 @@ impl<S: Socket> Server<S> {
             deleted: DeletedChannels::default(),
             callbacks: Callbacks::default(),
             feed: VecDeque::new(),
+            feed_bytes: 0,
             under_way: None,
             batch_number: 0,
             positions,
@@ -330,6 +332,12 @@ impl<S: Socket> Server<S> {
 
     /// Whether so much is published and undelivered that publishers must wait.
     fn feed_is_full(&self) -> bool {
-        self.feed.len() >= self.settings.limits.feed_messages_max
+        let limits = &self.settings.limits;
+        self.feed.len() >= limits.feed_messages_max || self.feed_bytes >= limits.feed_bytes_max
+    }
+
+    fn push_to_feed(&mut self, message: Rc<Message>) {
+        self.feed_bytes += message.bytes();
+        self.feed.push_back(message);
     }
 }

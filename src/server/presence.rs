@@ -34,7 +34,7 @@ impl<S: Socket> Server<S> {
             _ => 0,
         };
         let count = u64::from(self.hub.count(tenant, &channel)) + elsewhere;
-        self.feed.push_back(Rc::new(Message {
+        self.push_to_feed(Rc::new(Message {
             id: MessageId::default(),
             offset: 0,
             tenant,

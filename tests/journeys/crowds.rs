@@ -236,3 +236,31 @@ fn a_thousand_subscribers_hear_everything_and_leave_nothing() {
     wait_for_count(server.http, "a", 0);
     eventually("descriptors are back", || (server.descriptors() == descriptors).then_some(()));
 }
+
+#[test]
+fn many_publishers_at_once_wait_for_deliveries_instead_of_filling_the_memory() {
+    let server = Encke::start(&[]);
+    let mut ws = Ws::connect(server.http, "/channels/last");
+    let memory = server.memory();
+    let one = request("POST /channels/a", &[], &[b'x'; 128 * 1024]);
+    let mut largest = 0;
+    thread::scope(|scope| {
+        let publishers: Vec<_> = (0..32)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut http = Http::connect(server.http);
+                    http.send(one.repeat(8));
+                    (0..8).for_each(|_| drop(http.response().id()));
+                })
+            })
+            .collect();
+        while !publishers.iter().all(|publisher| publisher.is_finished()) {
+            largest = largest.max(server.memory());
+            thread::sleep(Duration::from_millis(1));
+        }
+    });
+    publish(server.http, "last", "done");
+    assert_eq!(ws.read_text(), "done");
+    let more = largest.saturating_sub(memory);
+    assert!(more < 24 << 20, "{more} bytes more while 32 MB were published");
+}
