@@ -35,6 +35,7 @@ pub struct Encke {
     log: Arc<Mutex<Vec<String>>>,
     pub http: SocketAddr,
     /// Only where the build has CometQL, and it is not off.
+    #[cfg_attr(not(feature = "cometql"), allow(dead_code))]
     pub cometql: Option<SocketAddr>,
 }
 
