@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use encke::engines::memory;
 use encke::server::settings::Settings;
@@ -198,7 +198,7 @@ fn no_descriptors_left_is_waited_out_without_spinning() {
     let cannot =
         |server: &Encke| server.log().iter().filter(|line| line.contains("cannot accept")).count();
     eventually("descriptors run out", || (cannot(&server) > 0).then_some(()));
-    let before = server.processor_time();
+    let (before, from) = (server.processor_time(), Instant::now());
     // The old subscriber and the old connection are served all the while.
     for n in 0..30 {
         keeping.post("/channels/a", n.to_string()).id();
@@ -208,8 +208,8 @@ fn no_descriptors_left_is_waited_out_without_spinning() {
     }
     let used = server.processor_time() - before;
     assert!(used < Duration::from_millis(500), "{used:?} of 1.5 s");
-    let said = cannot(&server);
-    assert!(said <= 5, "said {said} times in two seconds");
+    let (said, seconds) = (cannot(&server), from.elapsed().as_secs() as usize);
+    assert!(said <= seconds + 3, "said {said} times in {seconds} s");
     drop(crowd);
     // Free again: whoever comes now is served, as soon as the pause is over.
     assert_eq!(get(server.http, "/channels/a").json().as_array().unwrap().len(), 30);

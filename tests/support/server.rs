@@ -75,6 +75,11 @@ impl Encke {
         self.log.lock().unwrap().clone()
     }
 
+    /// Waits until it has said this; its words come through a pipe and a thread.
+    pub fn says(&self, words: &str) {
+        eventually(words, || self.log().iter().any(|line| line.contains(words)).then_some(()));
+    }
+
     /// Sends a signal by name, such as `TERM`.
     pub fn signal(&self, name: &str) {
         let order = format!("kill -{name} {}", self.pid());
