@@ -176,6 +176,11 @@ impl<S: Socket> Server<S> {
         let (heartbeat, pong) = (limits.heartbeat_seconds, limits.pong_seconds);
         let conn = self.connections.get_mut(slot);
         if conn.flags.has(Flags::AWAITING_PONG) {
+            if conn.flags.has(Flags::UNREAD) {
+                // It may have answered: an engine or a full feed keeps us from reading.
+                conn.deadline = Tick::after(self.now, pong);
+                return;
+            }
             return self.cut(slot, Disconnect::Silent);
         }
         if conn.flags.take(Flags::PINGED) {

@@ -73,9 +73,9 @@ impl Context<'_> {
             1 | 2 => 1_000,
             _ => 20,
         };
-        for _ in 0..self.random.below(length + 1) {
-            data.push(self.random.pick(b"abcdefgh \n<\"\\'&{}[],:0123"));
-        }
+        let block: Vec<u8> =
+            (0..40).map(|_| self.random.pick(b"abcdefgh \n<\"\\'&{}[],:0123")).collect();
+        data.extend(block.iter().cycle().take(self.random.below(length + 1)));
         match self.random.below(8) {
             0 => data.extend_from_slice("é☃😀\u{2028}</script>".as_bytes()),
             1 => data.extend_from_slice(&[0xff, 0, 0xfe]),

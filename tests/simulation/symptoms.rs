@@ -13,6 +13,7 @@ use encke::server::limits::Limits;
 use encke::server::settings::Settings;
 use encke::server::{Key, Listener, Server};
 
+use crate::support::websocket::client_frame;
 use crate::truth::Truth;
 use crate::wire::{FakeSocket, Wire};
 
@@ -310,4 +311,45 @@ fn a_connection_that_breaks_during_pipelined_answers_is_just_gone() {
     bench.tell(&peer);
     bench.turn();
     assert_eq!(bench.server.connections(), 0);
+}
+
+#[test]
+fn a_heartbeat_before_a_slow_past_does_not_skip_it() {
+    let limits = Limits { heartbeat_seconds: 2, ..Limits::default() };
+    let mut bench = Bench::new(limits, Keep::DEFAULT);
+    let (back_end, mut listener) = (bench.connect(100_000), bench.connect(100_000));
+    bench.publish(&back_end, "/channels/a", "x");
+    bench.turn();
+    let start = format!("{}-{}", START.unix_second, START.unix_nanos);
+    bench.gate.replace(false);
+    bench.get(&listener, &format!("/channels/a?since={start}"), SSE);
+    bench.pass_seconds(7);
+    let text = bench.read(&mut listener);
+    let ids = ids(&text);
+    assert!(ids.len() >= 2 && ids.iter().all(|id| *id == start), "{text}");
+    bench.gate.replace(true);
+    assert!(bench.read(&mut listener).contains("data: x"));
+}
+
+#[test]
+fn a_pong_that_nobody_reads_is_no_silence() {
+    let mut bench = Bench::plain();
+    let peer = bench.connect(100_000);
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    bench.get(&peer, "/channels/a", upgrade);
+    bench.gate.replace(false);
+    let mut bytes = client_frame(0x81, [0; 4], b"to be published").into();
+    peer.wire.borrow_mut().arrive(&mut bytes, usize::MAX);
+    bench.tell(&peer);
+    bench.pass_seconds(30);
+    // The ping has come, and is answered while the engine still thinks.
+    let mut bytes = client_frame(0x8a, [0; 4], b"").into();
+    peer.wire.borrow_mut().arrive(&mut bytes, usize::MAX);
+    bench.tell(&peer);
+    bench.pass_seconds(60);
+    assert_eq!(bench.server.connections(), 1);
+    bench.gate.replace(true);
+    bench.pass_seconds(200);
+    assert_eq!(bench.server.connections(), 0, "but now it is silent");
 }

@@ -66,7 +66,7 @@ impl Wire {
         let room = self.to_server_max.saturating_sub(self.to_server.len());
         let count = from.len().min(most).min(room);
         if count > 0 && !self.is_over() {
-            self.to_server.extend(from.drain(..count));
+            move_bytes(from, count, |bytes| self.to_server.extend(bytes));
             self.event.readable = true;
         }
         count
@@ -98,7 +98,7 @@ impl Wire {
     /// The client reads.
     pub fn take(&mut self, most: usize, into: &mut Vec<u8>) -> usize {
         let count = most.min(self.to_client.len());
-        into.extend(self.to_client.drain(..count));
+        move_bytes(&mut self.to_client, count, |bytes| into.extend_from_slice(bytes));
         // The kernel tells of room only to a writer that it refused, and not for every byte.
         if self.was_refused && self.to_client.len() <= self.to_client_max / 2 && !self.is_over() {
             self.was_refused = false;
@@ -141,6 +141,14 @@ impl Wire {
     }
 }
 
+fn move_bytes(from: &mut VecDeque<u8>, count: usize, mut into: impl FnMut(&[u8])) {
+    let (front, back) = from.as_slices();
+    let in_front = count.min(front.len());
+    into(&front[..in_front]);
+    into(&back[..count - in_front]);
+    from.drain(..count);
+}
+
 /// The server's end.
 pub struct FakeSocket(pub Rc<RefCell<Wire>>);
 
@@ -149,9 +157,11 @@ impl Socket for FakeSocket {
         let mut wire = self.0.borrow_mut();
         let count = buffer.len().min(wire.to_server.len());
         if count > 0 {
-            for (place, byte) in buffer.iter_mut().zip(wire.to_server.drain(..count)) {
-                *place = byte;
-            }
+            let mut at = 0;
+            move_bytes(&mut wire.to_server, count, |bytes| {
+                buffer[at..at + bytes.len()].copy_from_slice(bytes);
+                at += bytes.len();
+            });
             return Ok(count);
         }
         match (wire.is_reset, wire.client_fin) {
