@@ -56,7 +56,6 @@ use crate::engines::Engine;
 use crate::hub::Hub;
 use crate::hub::clock::Now;
 use crate::hub::message::{Message, MessageId, TenantId};
-use crate::hub::names::ChannelName;
 
 use answers::Pending;
 pub use audit::Holdings;
@@ -68,6 +67,7 @@ use input::Input;
 use metrics::Metrics;
 use outbox::Outbox;
 use pool::Pool;
+use presence::CountsAsked;
 use random::Random;
 use rendered::Callbacks;
 use settings::Settings;
@@ -139,8 +139,7 @@ pub struct Server<S> {
     batch_number: u32,
     /// Up to where each tenant's feed has been delivered, or is being delivered.
     positions: Vec<MessageId>,
-    /// Channels whose counts on other nodes were asked for, by the number of the question.
-    counts_asked: HashMap<u32, (TenantId, ChannelName)>,
+    counts_asked: CountsAsked,
     /// Connections that have something to do without an event.
     ready_again: VecDeque<Key>,
     sweep: Sweep,
@@ -183,7 +182,7 @@ impl<S: Socket> Server<S> {
             under_way: None,
             batch_number: 0,
             positions,
-            counts_asked: HashMap::new(),
+            counts_asked: CountsAsked::default(),
             ready_again: VecDeque::new(),
             sweep: Sweep::default(),
             news_due_ms: 0,

@@ -1,13 +1,37 @@
 //! Telling watchers how many listen to a channel: coalesced, so that a storm of joins is one message.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::Server;
 use super::answers::SERVERS_OWN;
 use super::socket::Socket;
 use crate::hub::command::{Command, Outcome};
-use crate::hub::message::{Data, Message, MessageId};
-use crate::hub::names::EventName;
+use crate::hub::message::{Data, Message, MessageId, TenantId};
+use crate::hub::names::{ChannelName, EventName};
+
+/// Channels whose counts on other nodes were asked for. What is told is our own count when it was asked,
+/// which is the one that the hub remembers; an answer that a newer question has overtaken is nobody's.
+#[derive(Default)]
+pub(crate) struct CountsAsked {
+    by_number: HashMap<u32, (TenantId, ChannelName, u32)>,
+    newest: HashMap<(TenantId, ChannelName), u32>,
+}
+
+impl CountsAsked {
+    fn ask(&mut self, number: u32, tenant: TenantId, channel: ChannelName, here: u32) {
+        if let Some(old) = self.newest.insert((tenant, channel.clone()), number) {
+            self.by_number.remove(&old);
+        }
+        self.by_number.insert(number, (tenant, channel, here));
+    }
+
+    fn answered(&mut self, number: u32) -> Option<(TenantId, ChannelName, u32)> {
+        let asked = self.by_number.remove(&number)?;
+        self.newest.remove(&(asked.0, asked.1.clone()));
+        Some(asked)
+    }
+}
 
 impl<S: Socket> Server<S> {
     /// Tells watchers how many there are, at most once in an interval.
@@ -19,8 +43,9 @@ impl<S: Socket> Server<S> {
         while let Some(id) = self.hub.take_news() {
             let (tenant, name) = self.hub.name_of(id);
             let (name, channels) = (name.clone(), vec![name.clone()]);
+            let here = self.hub.count(tenant, &name);
             let token = self.next_token(SERVERS_OWN);
-            self.counts_asked.insert(token.number, (tenant, name));
+            self.counts_asked.ask(token.number, tenant, name, here);
             self.engine.submit(Some(token), Command::Counts { tenant, channels }, self.now);
             self.settle();
         }
@@ -28,12 +53,12 @@ impl<S: Socket> Server<S> {
 
     /// The count of other nodes is there: together with ours it is news for the watchers.
     pub(super) fn on_counts(&mut self, number: u32, outcome: Outcome) {
-        let Some((tenant, channel)) = self.counts_asked.remove(&number) else { return };
+        let Some((tenant, channel, here)) = self.counts_asked.answered(number) else { return };
         let elsewhere = match outcome {
             Outcome::Counts(counts) => counts.first().copied().unwrap_or(0),
             _ => 0,
         };
-        let count = u64::from(self.hub.count(tenant, &channel)) + elsewhere;
+        let count = u64::from(here) + elsewhere;
         self.push_to_feed(Rc::new(Message {
             id: MessageId::default(),
             offset: 0,

@@ -353,3 +353,25 @@ fn a_pong_that_nobody_reads_is_no_silence() {
     bench.pass_seconds(200);
     assert_eq!(bench.server.connections(), 0, "but now it is silent");
 }
+
+#[test]
+fn watchers_are_not_left_with_a_count_that_was_true_only_for_a_moment() {
+    let mut bench = Bench::plain();
+    let (mut watcher, other) = (bench.connect(100_000), bench.connect(100_000));
+    bench.get(&watcher, "/channels/a?transport=stream&presence=1", "");
+    bench.pass_seconds(2);
+    bench.get(&other, "/channels/a?transport=stream", "");
+    bench.gate.replace(false);
+    bench.pass_seconds(2);
+    // Two were counted; now one goes before the engine has answered, and comes back.
+    other.wire.borrow_mut().reset(false);
+    bench.tell(&other);
+    bench.gate.replace(true);
+    let (somebody, other) = (bench.connect(100_000), bench.connect(100_000));
+    bench.get(&somebody, "/channels/a", "");
+    bench.get(&other, "/channels/a?transport=stream", "");
+    bench.pass_seconds(3);
+    let text = bench.read(&mut watcher);
+    let last = text.lines().rfind(|line| line.contains("encke:presence")).unwrap();
+    assert!(last.contains("\"count\":2"), "{text}");
+}
