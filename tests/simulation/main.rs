@@ -67,7 +67,7 @@ fn seeds() -> std::ops::Range<u64> {
         (Some(seed), ..) => seed..seed + 1,
         (None, Some(seeds), _) => 0..seeds,
         (None, None, Some(_)) => 0..10_000,
-        (None, None, None) => 0..25,
+        (None, None, None) => 0..100,
     }
 }
 
