@@ -4,10 +4,12 @@ use super::Server;
 use super::answers::Ask;
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
-use super::settings::Settings;
+use super::random::Random;
+use super::settings::{Settings, Tenant};
 use super::socket::Socket;
 use super::subscribe::Extra;
 use crate::cometql::{Account, Context, Limits, Session, Step};
+use crate::hub::clock::Now;
 use crate::hub::command::Outcome;
 use crate::hub::message::TenantId;
 
@@ -17,17 +19,10 @@ pub(crate) type MySql = Session;
 impl<S: Socket> Server<S> {
     /// The server speaks first.
     pub(super) fn greet(&mut self, slot: u32) {
-        let accounts = accounts(&self.settings);
-        let limits = limits(&self.settings);
-        let random = &mut self.random;
-        let mut context = Context {
-            accounts: &accounts,
-            limits: &limits,
-            random: &mut |bytes| random.fill(bytes),
-            unix_second: self.now.unix_second,
-        };
         let mut out = Vec::new();
-        let session = Session::start(slot.wrapping_add(1), &mut context, &mut out);
+        let session = in_context(&self.settings, &mut self.random, self.now, |context| {
+            Session::start(slot.wrapping_add(1), context, &mut out)
+        });
         let deadline = Tick::after(self.now, self.settings.limits.login_seconds);
         let extra = self.extras.put(Extra::MySql(Box::new(session)));
         let conn = self.connections.get_mut(slot);
@@ -38,19 +33,12 @@ impl<S: Socket> Server<S> {
 
     /// Uses bytes of packets; returns how many. 0: the rest of the packet is not there yet.
     pub(super) fn on_mysql_bytes(&mut self, slot: u32, bytes: &[u8]) -> usize {
-        let accounts = accounts(&self.settings);
-        let limits = limits(&self.settings);
-        let random = &mut self.random;
-        let mut context = Context {
-            accounts: &accounts,
-            limits: &limits,
-            random: &mut |bytes| random.fill(bytes),
-            unix_second: self.now.unix_second,
-        };
         let Some(index) = self.connections.get(slot).extra else { return bytes.len() };
         let Extra::MySql(session) = self.extras.get_mut(index) else { return bytes.len() };
         let mut out = Vec::new();
-        let (used, step) = session.feed(bytes, &mut context, &mut out);
+        let (used, step) = in_context(&self.settings, &mut self.random, self.now, |context| {
+            session.feed(bytes, context, &mut out)
+        });
         let idle = match session.is_authenticated() {
             true => Some(self.settings.limits.mysql_idle_seconds),
             false => None,
@@ -93,23 +81,33 @@ impl<S: Socket> Server<S> {
     }
 }
 
-fn accounts(settings: &Settings) -> Vec<Account<'_>> {
-    let account = |(index, tenant): (usize, &'_ super::settings::Tenant)| Account {
-        tenant: TenantId(index as u16),
-        dev_id: tenant.dev_id,
-        password: None,
-    };
-    let mut accounts: Vec<_> = settings.tenants.iter().enumerate().map(account).collect();
-    for (account, tenant) in accounts.iter_mut().zip(&settings.tenants) {
-        account.password = tenant.cometql_password.as_deref();
-    }
-    accounts
-}
-
-fn limits(settings: &Settings) -> Limits {
-    Limits {
+/// Lets a session act with what it may know of the server.
+fn in_context<T>(
+    settings: &Settings,
+    random: &mut Random,
+    now: Now,
+    act: impl FnOnce(&mut Context<'_>) -> T,
+) -> T {
+    let tenants = settings.tenants.iter().enumerate();
+    let accounts: Vec<Account<'_>> =
+        tenants.map(|(index, tenant)| account(index, tenant)).collect();
+    let limits = Limits {
         statement_bytes_max: settings.limits.statement_bytes_max,
         message_bytes_max: settings.limits.message_bytes_max,
         rows_max: settings.limits.statement_rows_max,
+    };
+    act(&mut Context {
+        accounts: &accounts,
+        limits: &limits,
+        random: &mut |bytes| random.fill(bytes),
+        unix_second: now.unix_second,
+    })
+}
+
+fn account(index: usize, tenant: &Tenant) -> Account<'_> {
+    Account {
+        tenant: TenantId(index as u16),
+        dev_id: tenant.dev_id,
+        password: tenant.cometql_password.as_deref(),
     }
 }
