@@ -542,6 +542,10 @@ impl Subscriber {
     fn on_cursor(&mut self, id: &str, context: &Context<'_>) {
         let id = parse_id(id);
         let truth = context.truth;
+        if self.is_forged && self.cursor == Some(id) {
+            // The engine has not judged it yet, so the server says nothing new.
+            return;
+        }
         assert!(!self.is_forged_beyond(truth.newest(self.tenant)), "a future cursor is lost");
         let missed = match self.cursor {
             Some(cursor) => {
