@@ -3,6 +3,11 @@
 pub mod chunked;
 pub mod http1;
 pub mod json;
+#[cfg(feature = "jwt")]
+pub mod jwt;
+#[cfg(not(feature = "jwt"))]
+#[path = "jwt_absent.rs"]
+pub mod jwt;
 #[cfg(feature = "cometql")]
 pub mod mysql;
 pub mod sse;
