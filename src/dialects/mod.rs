@@ -4,7 +4,8 @@
 pub mod native;
 
 use crate::hub::delivery::Payload;
-use crate::hub::message::{Message, MessageId};
+use crate::hub::message::{Data, Message, MessageId};
+use crate::hub::names::EventName;
 
 /// A client protocol. Dialects are stateless; what is special about a connection is in `variant`, 16 bits
 /// that the dialect defines and a slot keeps.
@@ -12,6 +13,15 @@ pub trait Dialect: Sync {
     /// Makes a message's payload and hands it to `frame`, or does not: some messages are not for
     /// everybody.
     fn encode(&self, message: &Message, variant: u16, frame: &mut dyn FnMut(Payload<'_>));
+
+    /// Makes the payload of a message that went to a user, not to a channel.
+    fn personal(
+        &self,
+        event: &EventName,
+        data: &Data,
+        variant: u16,
+        frame: &mut dyn FnMut(Payload<'_>),
+    );
 
     /// Makes the payload of something that the server says to one client alone.
     fn announce(&self, event: &Announcement<'_>, variant: u16, frame: &mut dyn FnMut(Payload<'_>));
@@ -45,5 +55,6 @@ struct Echo;
 
 impl Dialect for Echo {
     fn encode(&self, _: &Message, _: u16, _: &mut dyn FnMut(Payload<'_>)) {}
+    fn personal(&self, _: &EventName, _: &Data, _: u16, _: &mut dyn FnMut(Payload<'_>)) {}
     fn announce(&self, _: &Announcement<'_>, _: u16, _: &mut dyn FnMut(Payload<'_>)) {}
 }

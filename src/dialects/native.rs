@@ -21,7 +21,7 @@ use super::{Announcement, Dialect};
 use crate::hub::command::{Lost, NewMessage, Start};
 use crate::hub::delivery::{Payload, Transport};
 use crate::hub::message::{Data, Message, MessageId};
-use crate::hub::names::{ChannelName, EventName, NameError, RESERVED_EVENT_PREFIX};
+use crate::hub::names::{ChannelName, EventName, NameError};
 use crate::proto::http1::{Head, Method};
 use crate::proto::{json, url, ws_handshake};
 
@@ -45,6 +45,17 @@ pub enum Request {
     Delete(ChannelName),
     /// Show all channels.
     List,
+    /// Publish the body that follows to every device of a user.
+    PublishToUser(PublishToUser),
+}
+
+/// A publish to one user, before its body is there.
+#[derive(Debug, PartialEq, Eq, Clone)]
+pub struct PublishToUser {
+    /// Who.
+    pub user: Box<str>,
+    /// As what.
+    pub event: EventName,
 }
 
 /// A publish, before its body is there.
@@ -111,12 +122,23 @@ impl From<url::Error> for Refusal {
     }
 }
 
+/// How many subscribers a channel has, for those who asked to be told.
+pub const PRESENCE: &str = "encke:presence";
+/// A user came, by its first connection to a channel.
+pub const JOIN: &str = "encke:join";
+/// A user went, with its last connection to a channel.
+pub const LEAVE: &str = "encke:leave";
 /// The subprotocol that means `?format=json`.
 pub const JSON_SUBPROTOCOL: &str = "encke.json";
 /// What may be asked of `/channels/NAME`.
 pub const CHANNEL_METHODS: &str = "GET, HEAD, POST, DELETE, OPTIONS";
+/// What may be asked of `/users/ID`.
+pub const USER_METHODS: &str = "POST, OPTIONS";
 /// What may be asked of everything that is only read.
 pub const READ_METHODS: &str = "GET, HEAD, OPTIONS";
+
+/// Longest user id, in bytes.
+pub const USER_BYTES_MAX: usize = 128;
 
 const CALLBACK_BYTES_MAX: usize = 64;
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
@@ -137,6 +159,32 @@ pub fn parse(head: &Head<'_>, path: &[u8], channels_max: usize) -> Result<Reques
         ),
         _ => Err(Refusal::new(404, "there is nothing here; channels are at /channels/NAME")),
     }
+}
+
+/// Understands a request whose path is below `/users`; `path` is what follows that, raw.
+pub fn parse_user(head: &Head<'_>, path: &[u8]) -> Result<Request, Refusal> {
+    let user = path.strip_prefix(b"/").filter(|user| !user.is_empty() && !user.contains(&b'/'));
+    let user = user.ok_or(Refusal::new(404, "a user is at /users/ID"))?;
+    if head.method != Method::Post {
+        return Err(method_not_allowed(USER_METHODS));
+    }
+    let user = text(url::percent_decode(user)?)?;
+    if user.len() > USER_BYTES_MAX {
+        return Err(Refusal::new(400, "a user id has at most 128 bytes"));
+    }
+    let event = EventName::new(&Query::parse(head)?.event)?;
+    Ok(Request::PublishToUser(PublishToUser { user: user.into(), event }))
+}
+
+/// The token in a request's query, if there is one.
+pub fn token<'a>(head: &Head<'a>) -> Result<Option<Cow<'a, [u8]>>, Refusal> {
+    for pair in url::query_pairs(head.query) {
+        let (name, value) = pair?;
+        if &*name == b"token" {
+            return Ok(Some(value));
+        }
+    }
+    Ok(None)
 }
 
 fn only_read(head: &Head<'_>, request: Request) -> Result<Request, Refusal> {
@@ -435,6 +483,8 @@ pub mod variant {
     pub const WATCHES: u16 = 1 << 2;
     /// The transport cannot carry bytes that are not UTF-8.
     pub const TEXT_ONLY: u16 = 1 << 3;
+    /// The client can tell events from messages, and has a connection to be told on.
+    pub const EVENTS: u16 = 1 << 4;
     /// Where the number of an iframe's callback begins.
     pub const CALLBACK_SHIFT: u16 = 8;
 }
@@ -444,8 +494,7 @@ pub struct Native;
 
 impl Dialect for Native {
     fn encode(&self, message: &Message, variant: u16, frame: &mut dyn FnMut(Payload<'_>)) {
-        let is_servers = message.event.starts_with(RESERVED_EVENT_PREFIX);
-        if is_servers && message.id == MessageId::default() && variant & variant::WATCHES == 0 {
+        if !has_id(message) && !has_place_for(&message.event, variant) {
             return;
         }
         let id = has_id(message).then(|| message.id.to_string());
@@ -454,14 +503,23 @@ impl Dialect for Native {
             write_object(message, id.as_deref(), &mut object);
             return frame(Payload { id: id.as_deref(), event: None, data: &object, is_text: true });
         }
-        let event = Some(&*message.event).filter(|event| !event.is_empty());
-        let (mut data, mut is_text) = (message.data.as_bytes(), message.data.as_text().is_some());
-        let mut encoded = Vec::new();
-        if !is_text && variant & variant::TEXT_ONLY != 0 {
-            write_base64(data, &mut encoded);
-            (data, is_text) = (&encoded, true);
+        frame_plain(id.as_deref(), &message.event, &message.data, variant, frame);
+    }
+
+    fn personal(
+        &self,
+        event: &EventName,
+        data: &Data,
+        variant: u16,
+        frame: &mut dyn FnMut(Payload<'_>),
+    ) {
+        if variant & variant::JSON == 0 {
+            return frame_plain(None, event, data, variant, frame);
         }
-        frame(Payload { id: id.as_deref(), event, data, is_text });
+        let mut object = b"{".to_vec();
+        write_event_and_data(event, data, &mut object);
+        object.push(b'}');
+        frame(Payload { id: None, event: None, data: &object, is_text: true });
     }
 
     fn announce(&self, event: &Announcement<'_>, variant: u16, frame: &mut dyn FnMut(Payload<'_>)) {
@@ -480,6 +538,32 @@ impl Dialect for Native {
     }
 }
 
+fn frame_plain(
+    id: Option<&str>,
+    event: &EventName,
+    data: &Data,
+    variant: u16,
+    frame: &mut dyn FnMut(Payload<'_>),
+) {
+    let event = Some(&**event).filter(|event| !event.is_empty());
+    let (mut bytes, mut is_text) = (data.as_bytes(), data.as_text().is_some());
+    let mut encoded = Vec::new();
+    if !is_text && variant & variant::TEXT_ONLY != 0 {
+        write_base64(bytes, &mut encoded);
+        (bytes, is_text) = (&encoded, true);
+    }
+    frame(Payload { id, event, data: bytes, is_text });
+}
+
+/// Whether a format has room for a word of the moment: counts are for who asked, users who come and go
+/// for every format with event names.
+fn has_place_for(event: &EventName, variant: u16) -> bool {
+    match &**event {
+        PRESENCE => variant & variant::WATCHES != 0,
+        _ => variant & variant::EVENTS != 0,
+    }
+}
+
 /// What the server says of the moment has no place in the order.
 fn has_id(message: &Message) -> bool {
     message.id != MessageId::default()
@@ -492,21 +576,25 @@ fn write_object(message: &Message, id: Option<&str>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"channel\":");
     json::write_string(out, &message.channel);
     out.push(b',');
-    if !message.event.is_empty() {
+    write_event_and_data(&message.event, &message.data, out);
+    out.push(b'}');
+}
+
+fn write_event_and_data(event: &EventName, data: &Data, out: &mut Vec<u8>) {
+    if !event.is_empty() {
         out.extend_from_slice(b"\"event\":");
-        json::write_string(out, &message.event);
+        json::write_string(out, event);
         out.push(b',');
     }
     out.extend_from_slice(b"\"data\":");
-    match message.data.as_text() {
-        // The server's own data is JSON already.
-        Some(text) if message.event.starts_with(RESERVED_EVENT_PREFIX) => {
-            out.extend_from_slice(text.as_bytes());
+    match data.as_text() {
+        // Line breaks between its tokens would end a line of a stream; inside strings there are none.
+        Some(text) if data.is_json() => {
+            out.extend(text.bytes().map(|byte| if b"\r\n".contains(&byte) { b' ' } else { byte }));
         }
         Some(text) => json::write_string(out, text),
-        None => write_base64(message.data.as_bytes(), out),
+        None => write_base64(data.as_bytes(), out),
     }
-    out.push(b'}');
 }
 
 fn write_id(id: Option<&str>, out: &mut Vec<u8>) {
@@ -533,6 +621,14 @@ pub fn lost_data(lost: &Lost, since: MessageId) -> String {
         json::write_string(&mut data, channel);
     }
     data.extend_from_slice(format!("],\"since\":\"{since}\"}}").as_bytes());
+    String::from_utf8_lossy(&data).into_owned()
+}
+
+/// The data of `encke:join` and `encke:leave`.
+pub fn user_data(user: &str) -> String {
+    let mut data = b"{\"user\":".to_vec();
+    json::write_string(&mut data, user);
+    data.push(b'}');
     String::from_utf8_lossy(&data).into_owned()
 }
 

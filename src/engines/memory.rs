@@ -39,10 +39,12 @@ impl Keep {
 }
 
 /// The bounds of a memory engine.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Limits {
     /// What each channel keeps.
     pub keep: Keep,
+    /// What other channels keep, by tenant and the beginning of their names; the longest counts.
+    pub keep_by_prefix: Vec<(TenantId, Box<str>, Keep)>,
     /// Channels with kept messages, per tenant.
     pub channels_max: usize,
     /// Bytes of kept messages, all tenants together.
@@ -53,10 +55,23 @@ pub struct Limits {
     pub records_max: usize,
 }
 
+impl Limits {
+    /// What a channel keeps.
+    pub fn keep_for(&self, tenant: TenantId, channel: &str) -> Keep {
+        let fits = |(owner, prefix, _): &&(TenantId, Box<str>, Keep)| {
+            *owner == tenant && channel.starts_with(&**prefix)
+        };
+        let longest =
+            self.keep_by_prefix.iter().filter(fits).max_by_key(|(_, prefix, _)| prefix.len());
+        longest.map_or(self.keep, |(.., keep)| *keep)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
             keep: Keep::DEFAULT,
+            keep_by_prefix: Vec::new(),
             channels_max: 100_000,
             history_bytes_max: 64 * 1024 * 1024,
             idempotency_keys_max: 10_000,
@@ -203,7 +218,8 @@ impl MemoryEngine {
             data: new.data,
         });
         record.push(message.clone(), &mut self.usage);
-        record.trim(self.limits.keep, now, &mut self.usage);
+        let keep = self.limits.keep_for(tenant_id, &message.channel);
+        record.trim(keep, now, &mut self.usage);
         self.outputs.push_back(Output::Happened(Happened::Published(message)));
         self.make_room();
     }
@@ -229,20 +245,21 @@ impl MemoryEngine {
         start: Start,
         now: Now,
     ) -> Replay {
-        let keep = self.limits.keep;
-        let tenant = &mut self.tenants[usize::from(tenant.0)];
+        let (limits, usage) = (&self.limits, &mut self.usage);
+        let kept = &mut self.tenants[usize::from(tenant.0)];
         for name in channels {
-            if let Some(record) = tenant.records.get_mut(name) {
-                record.trim(keep, now, &mut self.usage);
+            if let Some(record) = kept.records.get_mut(name) {
+                record.trim(limits.keep_for(tenant, name), now, usage);
             }
         }
         match start {
-            Start::After(since) => tenant.after(channels, since),
-            Start::Last(_) if !keep.is_listed => tenant.replay(Vec::new(), None),
+            Start::After(since) => kept.after(channels, since),
             Start::Last(most) => {
-                let mut messages = tenant.merged(channels, MessageId::default());
+                let is_listed = |name: &&ChannelName| limits.keep_for(tenant, name).is_listed;
+                let listed: Vec<ChannelName> = channels.iter().filter(is_listed).cloned().collect();
+                let mut messages = kept.merged(&listed, MessageId::default());
                 messages.drain(..messages.len().saturating_sub(most as usize));
-                tenant.replay(messages, None)
+                kept.replay(messages, None)
             }
         }
     }
@@ -318,11 +335,12 @@ impl Engine for MemoryEngine {
     }
 
     fn tick(&mut self, now: Now) {
-        for tenant in &mut self.tenants {
+        for (index, tenant) in self.tenants.iter_mut().enumerate() {
             for _ in 0..EXPIRED_PER_TICK_MAX.min(tenant.round.len()) {
                 let Some(name) = tenant.round.pop_front() else { break };
                 if let Some(record) = tenant.records.get_mut(&name) {
-                    record.expire(self.limits.keep, now, &mut self.usage);
+                    let keep = self.limits.keep_for(TenantId(index as u16), &name);
+                    record.expire(keep, now, &mut self.usage);
                 }
                 tenant.keep_or_close(name, &mut self.usage);
             }

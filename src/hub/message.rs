@@ -77,18 +77,37 @@ impl Message {
 #[derive(Debug, PartialEq, Eq, Clone)]
 pub struct Data {
     bytes: Rc<[u8]>,
-    is_text: bool,
+    kind: Kind,
+}
+
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+enum Kind {
+    Bytes,
+    Text,
+    /// Text that is to be passed on as the JSON value that it is.
+    Json,
 }
 
 impl Data {
     /// Takes any bytes, and finds out whether they are text.
     pub fn new(bytes: &[u8]) -> Data {
-        Data { is_text: std::str::from_utf8(bytes).is_ok(), bytes: bytes.into() }
+        let is_text = std::str::from_utf8(bytes).is_ok();
+        Data { kind: if is_text { Kind::Text } else { Kind::Bytes }, bytes: bytes.into() }
     }
 
     /// Takes text, with nothing to find out.
     pub fn text(text: &str) -> Data {
-        Data { bytes: text.as_bytes().into(), is_text: true }
+        Data { bytes: text.as_bytes().into(), kind: Kind::Text }
+    }
+
+    /// The same content, to be passed on as a JSON value. It must be one.
+    pub fn into_json(self) -> Data {
+        Data { kind: Kind::Json, ..self }
+    }
+
+    /// Whether it is to be passed on as a JSON value.
+    pub fn is_json(&self) -> bool {
+        self.kind == Kind::Json
     }
 
     /// The content as it was published.
@@ -99,7 +118,10 @@ impl Data {
     /// The content as text, if it is UTF-8.
     pub fn as_text(&self) -> Option<&str> {
         // The flag spares binary content the scan; text is scanned again, once for each wire form.
-        if self.is_text { std::str::from_utf8(&self.bytes).ok() } else { None }
+        match self.kind {
+            Kind::Bytes => None,
+            Kind::Text | Kind::Json => std::str::from_utf8(&self.bytes).ok(),
+        }
     }
 
     /// Bytes.

@@ -10,17 +10,20 @@
 //! | `command.rs` | what can be asked of an engine, and the answers |
 //! | `delivery.rs` | what dialects and transports both must know |
 //! | `members.rs` | the array of a channel's subscribers |
+//! | `inbox.rs` | whose device a subscriber is |
 //! | `batch.rs` | what was published in one turn, on its way to everybody |
-//! | `access.rs` | who may do what |
+//! | `access.rs`, `rules.rs` | who may do what |
 
 pub mod access;
 pub mod batch;
 pub mod clock;
 pub mod command;
 pub mod delivery;
+pub mod inbox;
 pub mod members;
 pub mod message;
 pub mod names;
+pub mod rules;
 
 use std::collections::HashMap;
 

@@ -21,6 +21,8 @@ pub(crate) enum Ask {
     History { reply: Reply, start: Start },
     /// Answer `GET /channels/NAME/presence`.
     Presence { reply: Reply, channel: ChannelName },
+    /// Answer `POST /users/ID`.
+    ToUser { reply: Reply, devices: usize },
     /// Answer `GET /channels`.
     List { reply: Reply, list: Vec<(ChannelName, u32)> },
     /// Answer DELETE.
@@ -47,7 +49,8 @@ pub(super) const SERVERS_OWN: u32 = u32::MAX;
 impl<S: Socket> Server<S> {
     /// Asks the engine on behalf of a connection, which takes no input until the answer is there. With
     /// the engine in memory that is before this returns.
-    pub(super) fn ask(&mut self, slot: u32, ask: Ask, command: Command) {
+    pub(super) fn ask(&mut self, slot: u32, ask: Ask, mut command: Command) {
+        self.apply_rules(&mut command);
         let token = self.next_token(slot);
         self.connections.get_mut(slot).flags.set(Flags::ASKING);
         let before = self.asks.insert(slot, Pending { number: token.number, ask });
@@ -87,8 +90,9 @@ impl<S: Socket> Server<S> {
                 self.push_to_feed(message);
             }
             Happened::Kicked { tenant, channel } => self.on_kicked(tenant, &channel),
-            // Subscribers with an identity come with the dialects that have one.
-            Happened::ToUser { user, .. } => log::debug!("nobody here is user {user:?}"),
+            Happened::ToUser { tenant, user, event, data } => {
+                self.deliver_to_user(tenant, &user, &event, &data);
+            }
         }
     }
 
@@ -140,6 +144,11 @@ impl<S: Socket> Server<S> {
             (Ask::Presence { reply, channel }, Outcome::Presence { count, users }) => {
                 self.answer_presence(slot, &reply, &channel, count, &users);
             }
+            (Ask::ToUser { reply, devices }, Outcome::Delivered(elsewhere)) => {
+                let devices = devices as u64 + elsewhere;
+                let body = format!("{{\"devices\":{devices}}}\n").into_bytes();
+                self.respond(slot, &reply, Response::json(200, body));
+            }
             (Ask::List { reply, list }, Outcome::Counts(elsewhere)) => {
                 self.answer_list(slot, &reply, &list, &elsewhere);
             }
@@ -152,6 +161,7 @@ impl<S: Socket> Server<S> {
                 Ask::Publish { reply, .. }
                 | Ask::History { reply, .. }
                 | Ask::Presence { reply, .. }
+                | Ask::ToUser { reply, .. }
                 | Ask::List { reply, .. }
                 | Ask::Delete { reply, .. },
                 outcome,
@@ -199,6 +209,10 @@ impl<S: Socket> Server<S> {
     ) {
         let tenant = self.connections.get(slot).tenant;
         let count = u64::from(self.hub.count(tenant, channel)) + elsewhere;
+        let mut users: Vec<Box<str>> = users.to_vec();
+        users.extend(self.users_on(tenant, channel));
+        users.sort();
+        users.dedup();
         let mut body = b"{\"channel\":".to_vec();
         json::write_string(&mut body, channel);
         body.extend_from_slice(format!(",\"count\":{count},\"users\":[").as_bytes());

@@ -157,7 +157,7 @@ impl<S: Socket> Server<S> {
     }
 
     /// Writes a delivery; a client with too much waiting already is cut.
-    fn deliver(&mut self, slot: u32, chunks: &[Chunk<'_>]) {
+    pub(super) fn deliver(&mut self, slot: u32, chunks: &[Chunk<'_>]) {
         self.metrics.deliveries += 1;
         let waiting = self.waiting_bytes(slot);
         if waiting > 0 {

@@ -30,6 +30,8 @@ pub(crate) enum Disconnect {
     Lost,
     /// The channel was deleted.
     Deleted,
+    /// Its token's time is over.
+    Expired,
     /// The server cannot do it now.
     Unavailable,
 }
@@ -45,7 +47,7 @@ pub(crate) struct Row {
 }
 
 impl Disconnect {
-    pub const ALL: [Disconnect; 13] = [
+    pub const ALL: [Disconnect; 14] = [
         Disconnect::ByPeer,
         Disconnect::Finished,
         Disconnect::Failed,
@@ -58,6 +60,7 @@ impl Disconnect {
         Disconnect::Slow,
         Disconnect::Lost,
         Disconnect::Deleted,
+        Disconnect::Expired,
         Disconnect::Unavailable,
     ];
 
@@ -76,6 +79,7 @@ impl Disconnect {
             Disconnect::Slow          => ("slow",           4413, "too slow: too much is waiting"),
             Disconnect::Lost          => ("lost",           4410, "messages after the cursor are gone"),
             Disconnect::Deleted       => ("deleted",        4404, "channel was deleted"),
+            Disconnect::Expired       => ("expired",        4401, "token expired"),
             Disconnect::Unavailable   => ("unavailable",    1013, "try again later"),
         };
         Row { name, code, reason }

@@ -54,6 +54,16 @@ impl<S: Socket> Server<S> {
     }
 
     fn on_deadline(&mut self, slot: u32) {
+        if self.end_if_expired(slot) {
+            return;
+        }
+        self.act_on_deadline(slot);
+        if self.connections.is_used(slot) {
+            self.end_with_token(slot);
+        }
+    }
+
+    fn act_on_deadline(&mut self, slot: u32) {
         let phase = self.connections.get(slot).phase;
         match phase {
             Phase::Free => {}

@@ -8,7 +8,7 @@ use super::respond::{Reply, Response, options};
 use super::route::{self, Admitted, Route};
 use super::socket::Socket;
 use super::{Server, metrics};
-use crate::dialects::native::{self, Publish, Refusal, Request};
+use crate::dialects::native::{self, Publish, PublishToUser, Refusal, Request};
 use crate::hub::command::Command;
 use crate::hub::delivery::Transport;
 use crate::hub::message::{Data, TenantId};
@@ -23,10 +23,8 @@ const PAGE: &str = include_str!("../web/chat.html");
 pub(crate) struct BodyUnderWay {
     reply: Reply,
     tenant: TenantId,
-    /// What to do with the body; `None`: it was not wanted, and is read to get past it.
-    publish: Option<Publish>,
-    /// The answer to a request whose body is not wanted.
-    then: Option<Route>,
+    /// What to do once it is there. Where nobody wants it, it is read to get past it.
+    route: Route,
     coding: Coding,
     data: Vec<u8>,
 }
@@ -82,7 +80,7 @@ impl<S: Socket> Server<S> {
     fn on_request(&mut self, slot: u32, head: &Head<'_>) {
         self.connections.get_mut(slot).flags.clear(Flags::IN_HEAD);
         self.log_access(slot, head);
-        let admitted = match route::admit(head, &self.settings) {
+        let admitted = match route::admit(head, &self.settings, self.now.unix_second) {
             Ok(admitted) => admitted,
             Err(rejected) => return self.reject(slot, head, rejected),
         };
@@ -104,38 +102,30 @@ impl<S: Socket> Server<S> {
     fn on_bodiless(&mut self, slot: u32, head: &Head<'_>, admitted: Admitted) {
         let (reply, standing) = (Reply::to(head, admitted.origin), admitted.standing);
         match admitted.route {
-            Route::Native(Request::Publish(_)) if head.body == Body::None => {
+            ref route if wants_body(route) && head.body == Body::None => {
                 // RFC 9110 §15.5.12: without a length nobody knows whether the body got lost.
                 let refusal = Refusal::new(411, "a publish says how long its body is");
                 self.refuse(slot, &reply, refusal);
             }
-            Route::Native(Request::Publish(publish)) => {
-                self.publish_over_http(slot, reply, admitted.tenant, publish, &[]);
-            }
             Route::Native(Request::Subscribe(wish)) => {
                 if wish.transport == Transport::WebSocket {
-                    return self.upgrade(slot, head, &reply, wish, standing);
+                    return self.upgrade(slot, head, &reply, wish, &standing);
                 }
-                self.subscribe_over_http(slot, reply, wish, standing);
+                self.subscribe_over_http(slot, reply, wish, &standing);
             }
             Route::Echo { is_reversed } => self.upgrade_to_echo(slot, head, &reply, is_reversed),
-            route => self.answer(slot, &reply, admitted.tenant, route),
+            route => self.answer(slot, reply, admitted.tenant, route, &[]),
         }
     }
 
     fn on_body(&mut self, slot: u32, head: &Head<'_>, admitted: Admitted, coding: Coding) {
-        let mut reply = Reply::to(head, admitted.origin);
-        let (publish, then) = match admitted.route {
-            Route::Native(Request::Publish(publish)) => (Some(publish), None),
-            // A body here is odd but legal, except where the connection becomes something else.
-            Route::Native(Request::Subscribe(_)) | Route::Echo { .. } => {
-                reply.keep_alive = false;
-                let refusal = Refusal::new(400, "this request cannot have a body");
-                return self.refuse(slot, &reply, refusal);
-            }
-            route => (None, Some(route)),
-        };
-        let bytes_max = self.body_bytes_max(publish.is_some());
+        let (reply, route) = (Reply::to(head, admitted.origin), admitted.route);
+        if matches!(route, Route::Native(Request::Subscribe(_)) | Route::Echo { .. }) {
+            // Odd but legal elsewhere; here the connection becomes something else.
+            let refusal = Refusal::new(400, "this request cannot have a body");
+            return self.refuse(slot, &last(reply), refusal);
+        }
+        let bytes_max = self.body_bytes_max(&route);
         if matches!(coding, Coding::Length(length) if length > bytes_max as u64) {
             return self.refuse(slot, &last(reply), too_large(bytes_max));
         }
@@ -145,16 +135,19 @@ impl<S: Socket> Server<S> {
         let deadline = Tick::after(self.now, self.settings.limits.body_seconds);
         self.connections.get_mut(slot).deadline = deadline;
         let (tenant, data) = (admitted.tenant, Vec::new());
-        let body = BodyUnderWay { reply, tenant, publish, then, coding, data };
+        let body = BodyUnderWay { reply, tenant, route, coding, data };
         self.on_body_bytes(slot, Box::new(body), &[]);
     }
 
-    fn body_bytes_max(&self, is_wanted: bool) -> usize {
-        if is_wanted { self.settings.limits.message_bytes_max } else { UNWANTED_BODY_BYTES_MAX }
+    fn body_bytes_max(&self, route: &Route) -> usize {
+        match wants_body(route) {
+            true => self.settings.limits.message_bytes_max,
+            false => UNWANTED_BODY_BYTES_MAX,
+        }
     }
 
     fn on_body_bytes(&mut self, slot: u32, mut body: Box<BodyUnderWay>, bytes: &[u8]) -> usize {
-        let bytes_max = self.body_bytes_max(body.publish.is_some());
+        let bytes_max = self.body_bytes_max(&body.route);
         let (used, is_done) = match &mut body.coding {
             Coding::Length(left) => {
                 let used = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
@@ -178,62 +171,52 @@ impl<S: Socket> Server<S> {
             self.input(slot).body = Some(body);
             return used;
         }
-        match (body.publish, body.then) {
-            (Some(publish), _) => {
-                self.publish_over_http(slot, body.reply, body.tenant, publish, &body.data);
-            }
-            (None, Some(route)) => self.answer(slot, &body.reply, body.tenant, route),
-            (None, None) => {}
-        }
+        self.answer(slot, body.reply, body.tenant, body.route, &body.data);
         used
     }
 
-    /// Requests that are answered from their head alone, in one piece.
-    fn answer(&mut self, slot: u32, reply: &Reply, tenant: TenantId, route: Route) {
-        let reply_later = reply.clone();
+    /// Answers in one piece whatever does not become an endless response.
+    fn answer(&mut self, slot: u32, reply: Reply, tenant: TenantId, route: Route, body: &[u8]) {
         let (command, ask) = match route {
-            Route::Page => return self.show_page(slot, reply),
-            Route::Stats => return self.show_stats(slot, reply),
-            Route::Options(allow) => return self.respond(slot, reply, options(reply, allow)),
+            Route::Page => return self.show_page(slot, &reply),
+            Route::Stats => return self.show_stats(slot, &reply),
+            Route::Options(allow) => return self.respond(slot, &reply, options(&reply, allow)),
             Route::Native(Request::History { channels, start }) => {
-                let ask = Ask::History { reply: reply_later, start };
+                let ask = Ask::History { reply, start };
                 (Command::MessagesAfter { tenant, channels, start }, ask)
             }
             Route::Native(Request::Presence(channel)) => {
-                let ask = Ask::Presence { reply: reply_later, channel: channel.clone() };
+                let ask = Ask::Presence { reply, channel: channel.clone() };
                 (Command::Presence { tenant, channel }, ask)
             }
             Route::Native(Request::Delete(channel)) => {
                 let had_subscribers = self.hub.count(tenant, &channel) > 0;
-                let ask = Ask::Delete { reply: reply_later, had_subscribers };
+                let ask = Ask::Delete { reply, had_subscribers };
                 (Command::Kick { tenant, channel }, ask)
             }
             Route::Native(Request::List) => {
                 let list = self.hub.list(tenant, LISTED_CHANNELS_MAX);
                 let channels: Vec<ChannelName> =
                     list.iter().map(|(name, _)| name.clone()).collect();
-                (Command::Counts { tenant, channels }, Ask::List { reply: reply_later, list })
+                (Command::Counts { tenant, channels }, Ask::List { reply, list })
+            }
+            Route::Native(Request::Publish(Publish { channels, event, idempotency_key })) => {
+                let messages = native::messages(&channels, &event, &Data::new(body));
+                let command = Command::Publish { tenant, messages, idempotency_key };
+                (command, Ask::Publish { reply, channels })
+            }
+            Route::Native(Request::PublishToUser(PublishToUser { user, event })) => {
+                let devices = self.inbox.devices(tenant, &user).len();
+                let data = Data::new(body);
+                (
+                    Command::DeliverToUser { tenant, user, event, data },
+                    Ask::ToUser { reply, devices },
+                )
             }
             // The callers have taken these.
-            Route::Native(Request::Publish(_) | Request::Subscribe(_)) | Route::Echo { .. } => {
-                return;
-            }
+            Route::Native(Request::Subscribe(_)) | Route::Echo { .. } => return,
         };
         self.ask(slot, ask, command);
-    }
-
-    fn publish_over_http(
-        &mut self,
-        slot: u32,
-        reply: Reply,
-        tenant: TenantId,
-        publish: Publish,
-        body: &[u8],
-    ) {
-        let messages = native::messages(&publish.channels, &publish.event, &Data::new(body));
-        let command =
-            Command::Publish { tenant, messages, idempotency_key: publish.idempotency_key };
-        self.ask(slot, Ask::Publish { reply, channels: publish.channels }, command);
     }
 
     fn show_page(&mut self, slot: u32, reply: &Reply) {
@@ -341,6 +324,11 @@ impl<S: Socket> Server<S> {
 
 /// Channels that `GET /channels` shows.
 const LISTED_CHANNELS_MAX: usize = 10_000;
+
+/// Whether a request is about its body.
+fn wants_body(route: &Route) -> bool {
+    matches!(route, Route::Native(Request::Publish(_) | Request::PublishToUser(_)))
+}
 
 fn last(reply: Reply) -> Reply {
     Reply { keep_alive: false, version: Version::Http11, ..reply }

@@ -11,6 +11,7 @@
 //! | `input.rs`, `output.rs`, `outbox.rs` | bytes in, bytes out |
 //! | `http.rs`, `respond.rs`, `route.rs` | requests and answers |
 //! | `websocket.rs`, `mysql.rs` | the two other protocols' connections |
+//! | `identity.rs` | who a subscriber is |
 //! | `subscribe.rs`, `poll.rs`, `presence.rs` | how listening begins and ends, and who is told |
 //! | `deliver.rs`, `rendered.rs` | batches on their way to everybody |
 //! | `answers.rs` | what the engine says |
@@ -26,6 +27,7 @@ mod deliver;
 mod disconnect;
 mod expire;
 mod http;
+mod identity;
 mod input;
 pub mod limits;
 mod metrics;
@@ -55,6 +57,7 @@ use std::rc::Rc;
 use crate::engines::Engine;
 use crate::hub::Hub;
 use crate::hub::clock::Now;
+use crate::hub::inbox::Inbox;
 use crate::hub::message::{Message, MessageId, TenantId};
 
 use answers::Pending;
@@ -122,6 +125,7 @@ pub struct Server<S> {
     furthers: Pool<Further>,
     extras: Pool<Extra>,
     hub: Hub,
+    inbox: Inbox,
     engine: Box<dyn Engine>,
     /// What is to be done with an answer of the engine, by the slot that waits for it.
     asks: HashMap<u32, Pending>,
@@ -170,6 +174,7 @@ impl<S: Socket> Server<S> {
             inputs: Pool::new(),
             furthers: Pool::new(),
             extras: Pool::new(),
+            inbox: Inbox::default(),
             engine,
             asks: HashMap::new(),
             ask_number: 0,

@@ -1,6 +1,7 @@
 //! Long-polls: a parked request is a slot in the phase `LongPoll`, and nothing else.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use super::conn::{Conn, Flags, Format, Phase};
 use super::deadlines::Tick;
@@ -14,6 +15,7 @@ use super::subscribe::{Extra, PollExtra};
 use super::{Server, answers::entity_tag};
 use crate::dialects::native::{self, Refusal, Subscribe, variant};
 use crate::dialects::{Announcement, NATIVE};
+use crate::hub::access::Standing;
 use crate::hub::command::Replay;
 use crate::hub::delivery::Transport;
 use crate::hub::message::MessageId;
@@ -26,7 +28,7 @@ const FORMAT: Format =
 
 impl<S: Socket> Server<S> {
     /// Parks a request until there is a message after its cursor, or its time is over.
-    pub(super) fn poll(&mut self, slot: u32, reply: &Reply, wish: Subscribe) {
+    pub(super) fn poll(&mut self, slot: u32, reply: &Reply, wish: Subscribe, standing: &Standing) {
         if wish.callback.is_some() && !self.settings.origins.any {
             let explain = "a script of any page could read this: JSONP needs --origin '*'";
             return self.refuse(slot, reply, Refusal::new(403, explain));
@@ -52,6 +54,10 @@ impl<S: Socket> Server<S> {
             callback: wish.callback,
             origin: reply.origin.clone(),
             session: wish.session,
+            claims: match standing {
+                Standing::Token(claims) => Some(Rc::clone(claims)),
+                _ => None,
+            },
         };
         self.keep_extra(slot, extra);
         if let Some(start) = wish.start {
@@ -60,9 +66,15 @@ impl<S: Socket> Server<S> {
     }
 
     fn keep_extra(&mut self, slot: u32, extra: PollExtra) {
-        if extra.callback.is_some() || extra.origin.is_some() || extra.session.is_some() {
-            let index = self.extras.put(Extra::Poll(Box::new(extra)));
-            self.connections.get_mut(slot).extra = Some(index);
+        if extra == PollExtra::default() {
+            return;
+        }
+        let claims = extra.claims.clone();
+        let index = self.extras.put(Extra::Poll(Box::new(extra)));
+        self.connections.get_mut(slot).extra = Some(index);
+        if let Some(claims) = claims {
+            self.add_device(slot, &claims);
+            self.end_with_token(slot);
         }
     }
 
@@ -80,6 +92,7 @@ impl<S: Socket> Server<S> {
         let Some(index) = self.connections.get(slot).extra else { return };
         let Extra::Poll(extra) = self.extras.get_mut(index) else { return };
         let Some(name) = extra.session.take() else { return };
+        let claims = extra.claims.clone();
         let is_full = self.connections.len() >= self.settings.limits.connections_max;
         let tenant = self.connections.get(slot).tenant;
         if self.is_draining || is_full || self.sessions.contains_key(&(tenant, name.clone())) {
@@ -89,7 +102,7 @@ impl<S: Socket> Server<S> {
         let mut conn = Conn { phase: Phase::Detached, tenant, format: FORMAT, ..Conn::free() };
         conn.flags.set(Flags::PRESENCE_ONLY);
         conn.deadline = Tick::after(self.now, self.settings.limits.session_seconds);
-        conn.extra = Some(self.extras.put(Extra::Session(name.clone())));
+        conn.extra = Some(self.extras.put(Extra::Session(name.clone(), claims)));
         let key = self.connections.insert(conn);
         self.metrics.phases[Phase::Detached as usize] += 1;
         self.sessions.insert((tenant, name), key);
@@ -184,6 +197,14 @@ impl<S: Socket> Server<S> {
         self.reuse_out(head);
     }
 
+    /// Answers with one element that has no id: the cursor stays where it is.
+    pub(super) fn answer_poll_with(&mut self, slot: u32, element: &[u8]) {
+        let tenant = self.connections.get(slot).tenant;
+        let cursor = self.seen_by(slot).unwrap_or(self.position(tenant));
+        // Every element brings its comma.
+        self.answer_poll(slot, &[Chunk::Own(&element[1..])], cursor);
+    }
+
     fn after_poll(&mut self, slot: u32, reply: &Reply) {
         self.after_response(slot, reply);
         if self.connections.is_used(slot) {
@@ -195,6 +216,7 @@ impl<S: Socket> Server<S> {
     fn unpark(&mut self, slot: u32) -> (Reply, Option<Box<str>>) {
         self.keep_session(slot);
         self.leave_all(slot);
+        self.remove_device(slot);
         self.asks.remove(&slot);
         self.set_phase(slot, Phase::Http);
         let conn = self.connections.get_mut(slot);
@@ -234,6 +256,7 @@ impl<S: Socket> Server<S> {
         let (reply, _) = self.unpark(slot);
         let response = match why {
             Disconnect::Deleted => Response::error(410, why.row().reason),
+            Disconnect::Expired => Response::error(401, why.row().reason),
             Disconnect::Unavailable => {
                 Response::error(503, why.row().reason).with("Retry-After", Cow::Borrowed(&b"1"[..]))
             }

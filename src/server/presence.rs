@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::Server;
 use super::answers::SERVERS_OWN;
 use super::socket::Socket;
+use crate::dialects::native;
 use crate::hub::command::{Command, Outcome};
 use crate::hub::message::{Data, Message, MessageId, TenantId};
 use crate::hub::names::{ChannelName, EventName};
@@ -64,8 +65,8 @@ impl<S: Socket> Server<S> {
             offset: 0,
             tenant,
             channel,
-            event: EventName::of_server("encke:presence"),
-            data: Data::text(&format!("{{\"count\":{count}}}")),
+            event: EventName::of_server(native::PRESENCE),
+            data: Data::text(&format!("{{\"count\":{count}}}")).into_json(),
         }));
     }
 }

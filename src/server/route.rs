@@ -4,15 +4,21 @@
 //! |---|---|
 //! | `/` | the chat page |
 //! | `/channels…` | the native dialect |
+//! | `/users/ID` | every device of a user |
 //! | `/stats` | the server in numbers |
 //! | an echo path | a WebSocket echo endpoint, open to all |
 //! | `/TENANT/channels…`, `/TENANT/stats` | the same of another tenant |
 
+use std::rc::Rc;
+
 use super::settings::{Settings, Tenant};
-use crate::dialects::native::{self, Refusal};
-use crate::hub::access::{self, Action, Denied, Standing};
+use crate::dialects::native::{self, Refusal, USER_BYTES_MAX};
+use crate::hub::access::{self, Action, Claims, Denied, Pattern, Standing};
 use crate::hub::message::TenantId;
+use crate::hub::names::ChannelName;
+use crate::hub::rules::Rule;
 use crate::proto::http1::{Head, Method};
+use crate::proto::jwt;
 
 /// Where a request goes.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,7 +50,11 @@ pub(crate) struct Rejected {
 }
 
 /// Lets a request in or says why not.
-pub(crate) fn admit(head: &Head<'_>, settings: &Settings) -> Result<Admitted, Rejected> {
+pub(crate) fn admit(
+    head: &Head<'_>,
+    settings: &Settings,
+    unix_second: u64,
+) -> Result<Admitted, Rejected> {
     if let Some(echo) = settings.echoes.iter().find(|echo| echo.path.as_bytes() == head.path) {
         let route = Route::Echo { is_reversed: echo.is_reversed };
         let (tenant, standing) = (TenantId(0), Standing::Anonymous);
@@ -56,8 +66,8 @@ pub(crate) fn admit(head: &Head<'_>, settings: &Settings) -> Result<Admitted, Re
         .map_err(|refusal| Rejected { refusal, origin: None })?;
     let reject = |refusal| Rejected { refusal, origin: origin.clone() };
     let route = find(head, path, settings).map_err(reject)?;
-    let standing = access::standing(owner.publish_key.as_deref(), bearer(head));
-    check_access(standing, &route).map_err(reject)?;
+    let standing = standing(head, owner, unix_second).map_err(reject)?;
+    check_access(&standing, &owner.rules, &route).map_err(reject)?;
     Ok(Admitted { tenant, standing, route, origin })
 }
 
@@ -82,6 +92,10 @@ fn find(head: &Head<'_>, path: &[u8], settings: &Settings) -> Result<Route, Refu
         b"/" => read_only(Route::Page),
         b"/stats" => read_only(Route::Stats),
         b"*" => Ok(Route::Options(native::CHANNEL_METHODS)),
+        _ if path.starts_with(b"/users/") => match head.method {
+            Method::Options => Ok(Route::Options(native::USER_METHODS)),
+            _ => native::parse_user(head, &path[b"/users".len()..]).map(Route::Native),
+        },
         _ => match path.strip_prefix(b"/channels") {
             Some(below) if below.is_empty() || below.starts_with(b"/") => {
                 if head.method == Method::Options {
@@ -95,27 +109,59 @@ fn find(head: &Head<'_>, path: &[u8], settings: &Settings) -> Result<Route, Refu
     }
 }
 
-fn check_access(standing: Standing, route: &Route) -> Result<(), Refusal> {
+fn check_access(standing: &Standing, rules: &[Rule], route: &Route) -> Result<(), Refusal> {
     use native::Request;
-    let all = |action, channels: &[crate::hub::names::ChannelName]| {
-        channels.iter().try_for_each(|name| access::may(standing, action, Some(name)))
-    };
+    let one = |action, name: &str| access::may(standing, rules, action, Some(name));
+    let all = |action, names: &[ChannelName]| names.iter().try_for_each(|name| one(action, name));
+    let administer = || access::may(standing, rules, Action::Administer, None);
     let verdict = match route {
         Route::Page | Route::Echo { .. } | Route::Options(_) => Ok(()),
-        Route::Stats | Route::Native(Request::List) => {
-            access::may(standing, Action::Administer, None)
-        }
+        Route::Stats | Route::Native(Request::List | Request::PublishToUser(_)) => administer(),
         Route::Native(Request::Publish(publish)) => all(Action::Publish, &publish.channels),
         Route::Native(Request::Subscribe(wish)) => all(Action::Subscribe, &wish.channels),
         Route::Native(Request::History { channels, .. }) => all(Action::Subscribe, channels),
-        Route::Native(Request::Presence(name)) => {
-            access::may(standing, Action::Presence, Some(name))
-        }
-        Route::Native(Request::Delete(name)) => {
-            access::may(standing, Action::Administer, Some(name))
-        }
+        Route::Native(Request::Presence(name)) => one(Action::Presence, name),
+        Route::Native(Request::Delete(name)) => one(Action::Administer, name),
     };
     verdict.map_err(denied)
+}
+
+/// What the request shows of itself: the publish key, a token, or nothing.
+fn standing(head: &Head<'_>, tenant: &Tenant, unix_second: u64) -> Result<Standing, Refusal> {
+    let bearer = bearer(head);
+    if let (Some(key), Some(given)) = (&tenant.publish_key, bearer)
+        && access::same_secret(key.as_bytes(), given)
+    {
+        return Ok(Standing::Key);
+    }
+    // A browser can put a token nowhere else when it opens a WebSocket or an EventSource.
+    let from_query = native::token(head)?;
+    let token = bearer.or(from_query.as_deref());
+    Ok(match (token, &tenant.token_secret) {
+        (Some(token), Some(secret)) => match jwt::verify(token, secret.as_bytes()) {
+            Ok(claims) if is_good_now(&claims, unix_second) => Standing::Token(claims_of(claims)),
+            _ => Standing::Wrong,
+        },
+        (Some(_), None) if tenant.publish_key.is_some() => Standing::Wrong,
+        _ if tenant.publish_key.is_none() => Standing::Open,
+        _ => Standing::Anonymous,
+    })
+}
+
+fn is_good_now(claims: &jwt::Claims, unix_second: u64) -> bool {
+    claims.exp.is_none_or(|exp| unix_second < exp)
+        && claims.nbf.is_none_or(|nbf| nbf <= unix_second)
+}
+
+fn claims_of(claims: jwt::Claims) -> Rc<Claims> {
+    let patterns = |list: Vec<String>| list.into_iter().map(|text| Pattern(text.into())).collect();
+    let user = claims.sub.filter(|user| !user.is_empty() && user.len() <= USER_BYTES_MAX);
+    Rc::new(Claims {
+        user: user.map(Into::into),
+        expires: claims.exp,
+        channels: patterns(claims.channels),
+        publish: patterns(claims.publish),
+    })
 }
 
 /// The answer to somebody who may not.
@@ -124,7 +170,11 @@ pub(crate) fn denied(why: Denied) -> Refusal {
         Denied::NeedsKey => {
             Refusal::new(401, "this needs the publish key, as Authorization: Bearer KEY")
         }
-        Denied::Nobody => Refusal::new(403, "this channel is not open to this kind of client"),
+        Denied::NeedsToken => {
+            Refusal::new(401, "this needs a token, as Authorization: Bearer TOKEN or ?token=")
+        }
+        Denied::Wrong => Refusal::new(401, "the key or token given is not good, or not any more"),
+        Denied::Forbidden => Refusal::new(403, "this channel is not open to this kind of client"),
     }
 }
 
@@ -219,7 +269,7 @@ mod tests {
         let text = text.replace('\n', "\r\n") + "\r\n\r\n";
         let mut space = HeaderSpace::new();
         let (head, _) = parse_head(text.as_bytes(), &mut space, &LIMITS).unwrap().unwrap();
-        admit(&head, settings).map_err(|rejected| rejected.refusal.status)
+        admit(&head, settings, 1_000).map_err(|rejected| rejected.refusal.status)
     }
 
     fn keyed() -> Settings {

@@ -1,6 +1,7 @@
 //! What an operator decides, in the form the server uses.
 
 use super::limits::Limits;
+pub use crate::hub::rules::{Rule, Who};
 
 /// Everything the server is told at start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,10 @@ pub struct Tenant {
     pub name: Box<str>,
     /// Who knows it may do everything. Without one the tenant is open, but only for this machine.
     pub publish_key: Option<Box<str>>,
+    /// What its tokens are signed with (HS256); without one there are none.
+    pub token_secret: Option<Box<str>>,
+    /// What holds for its channels, by the beginning of their names.
+    pub rules: Vec<Rule>,
     /// Password of its back ends; without one anybody who reaches the port is a back end.
     pub cometql_password: Option<Box<str>>,
     /// Its number in CometQL; `None`: every number.

@@ -19,7 +19,7 @@ use super::respond::{Reply, Response};
 use super::socket::Socket;
 use crate::dialects::native::{self, Refusal, Subscribe, variant};
 use crate::dialects::{Announcement, NATIVE};
-use crate::hub::access::{self, Action, Standing};
+use crate::hub::access::{self, Action, Claims, Standing};
 use crate::hub::clock::Now;
 use crate::hub::command::{Command, Lost, Replay, Start};
 use crate::hub::delivery::Transport;
@@ -41,19 +41,22 @@ pub(crate) struct Further {
 pub(crate) enum Extra {
     /// Of a parked poll.
     Poll(Box<PollExtra>),
-    /// The name of a session without a connection.
-    Session(Box<str>),
+    /// A session without a connection: its name, and whose it is.
+    Session(Box<str>, Option<Rc<Claims>>),
+    /// What a subscriber's token says.
+    Token(Rc<Claims>),
     /// A back end's session.
     #[cfg_attr(not(feature = "cometql"), expect(dead_code, reason = "nobody speaks MySQL"))]
     MySql(Box<MySql>),
 }
 
 /// What must be known to answer a parked poll, beyond the slot.
-#[derive(Default)]
+#[derive(Default, PartialEq, Eq)]
 pub(crate) struct PollExtra {
     pub callback: Option<Box<str>>,
     pub origin: Option<Box<str>>,
     pub session: Option<Box<str>>,
+    pub claims: Option<Rc<Claims>>,
 }
 
 /// A subscriber that waits for what came before.
@@ -75,10 +78,10 @@ impl<S: Socket> Server<S> {
         slot: u32,
         mut reply: Reply,
         wish: Subscribe,
-        standing: Standing,
+        standing: &Standing,
     ) {
         if wish.transport == Transport::LongPoll {
-            return self.poll(slot, &reply, wish);
+            return self.poll(slot, &reply, wish, standing);
         }
         let is_unchunked =
             wish.transport == Transport::EventStream || reply.version == Version::Http10;
@@ -88,7 +91,7 @@ impl<S: Socket> Server<S> {
             // WHATWG HTML §9.2.3: after a 204 an EventSource does not come back.
             return self.respond(slot, &reply, Response::empty(204));
         }
-        let Some(format) = self.format(&wish, reply.version, standing) else {
+        let Some(format) = self.format(&wish, reply.version, tenant, standing) else {
             return self.refuse(slot, &reply, Refusal::new(503, "too many callbacks are in use"));
         };
         self.connections.get_mut(slot).format = format;
@@ -104,6 +107,8 @@ impl<S: Socket> Server<S> {
         self.set_phase(slot, phase);
         let deadline = Tick::after(self.now, self.settings.limits.heartbeat_seconds);
         self.connections.get_mut(slot).deadline = deadline;
+        self.identify(slot, standing);
+        self.end_with_token(slot);
         self.begin(slot, wish);
     }
 
@@ -138,21 +143,21 @@ impl<S: Socket> Server<S> {
         head: &Head<'_>,
         reply: &Reply,
         wish: Subscribe,
-        standing: Standing,
+        standing: &Standing,
     ) {
         if !self.shake_hands(slot, head, reply, wish.subprotocol) {
             return;
         }
         // An upgrade names no callback, so a format is always to be had.
-        let format = self.format(&wish, reply.version, standing).unwrap_or_default();
+        let tenant = self.connections.get(slot).tenant;
+        let format = self.format(&wish, reply.version, tenant, standing).unwrap_or_default();
         self.become_websocket(slot, format);
-        if standing == Standing::Key {
-            self.connections.get_mut(slot).flags.set(Flags::HAS_KEY);
+        if self.join_all(slot, &wish.channels).is_err() {
+            return self.end(slot, Disconnect::Unavailable);
         }
-        match self.join_all(slot, &wish.channels) {
-            Ok(()) => self.begin(slot, wish),
-            Err(TooManyChannels) => self.end(slot, Disconnect::Unavailable),
-        }
+        self.identify(slot, standing);
+        self.end_with_token(slot);
+        self.begin(slot, wish);
     }
 
     /// The format that a wish comes down to; `None` when too many callback names are in use.
@@ -160,7 +165,8 @@ impl<S: Socket> Server<S> {
         &mut self,
         wish: &Subscribe,
         version: Version,
-        standing: Standing,
+        tenant: TenantId,
+        standing: &Standing,
     ) -> Option<Format> {
         let mut bits = match wish.transport {
             Transport::WebSocket | Transport::EventStream if !wish.as_json => 0,
@@ -174,10 +180,15 @@ impl<S: Socket> Server<S> {
         {
             bits |= variant::UNCHUNKED;
         }
-        let may_watch = |name: &ChannelName| access::may(standing, Action::Presence, Some(name));
+        let rules = self.rules(tenant);
+        let may_watch =
+            |name: &ChannelName| access::may(standing, rules, Action::Presence, Some(name));
         // Raw frames have no event names: a count would look like a message.
         let has_place = wish.transport != Transport::LongPoll
             && (wish.transport != Transport::WebSocket || wish.as_json);
+        if has_place {
+            bits |= variant::EVENTS;
+        }
         if wish.watches && has_place && wish.channels.iter().all(|name| may_watch(name).is_ok()) {
             bits |= variant::WATCHES;
         }
@@ -262,7 +273,9 @@ impl<S: Socket> Server<S> {
         if self.connections.get(slot).phase == Phase::LongPoll {
             self.keep_session(slot);
         }
+        self.announce_user(slot, native::LEAVE);
         self.leave_all(slot);
+        self.remove_device(slot);
         let conn = self.connections.get_mut(slot);
         conn.flags.clear(Flags::ASKING);
         conn.flags.clear(Flags::HOLDING);
@@ -271,7 +284,7 @@ impl<S: Socket> Server<S> {
         if let Some(index) = input {
             self.inputs.take(index);
         }
-        if let Some(Extra::Session(name)) = extra.map(|index| self.extras.take(index)) {
+        if let Some(Extra::Session(name, _)) = extra.map(|index| self.extras.take(index)) {
             self.sessions.remove(&(tenant, name));
         }
         self.asks.remove(&slot);

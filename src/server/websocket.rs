@@ -131,12 +131,8 @@ impl<S: Socket> Server<S> {
             Some(channel) => vec![channel],
             None => self.channels_of(slot),
         };
-        let key = self.settings.tenants[usize::from(tenant.0)].publish_key.as_deref();
-        let standing = match self.connections.get(slot).flags.has(Flags::HAS_KEY) {
-            true => access::Standing::Key,
-            false => access::standing(key, None),
-        };
-        let may = |name: &ChannelName| access::may(standing, Action::Publish, Some(name));
+        let (standing, rules) = (self.standing(slot), self.rules(tenant));
+        let may = |name: &ChannelName| access::may(&standing, rules, Action::Publish, Some(name));
         if channels.iter().any(|name| may(name).is_err()) {
             return self
                 .refuse_client_message(slot, "publishing here is not allowed to this client");

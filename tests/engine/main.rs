@@ -148,8 +148,8 @@ fn lost(replay: &Replay) -> Option<(Vec<&str>, MessageId)> {
 fn each(limits: Limits, check: impl Fn(&mut Bench)) {
     for kind in 0..5 {
         let engine: Box<dyn Engine> = match kind {
-            0 => Box::new(MemoryEngine::new(2, limits, at(SECOND))),
-            seed => Box::new(LateEngine::new(2, limits, at(SECOND), seed, 30)),
+            0 => Box::new(MemoryEngine::new(2, limits.clone(), at(SECOND))),
+            seed => Box::new(LateEngine::new(2, limits.clone(), at(SECOND), seed, 30)),
         };
         check(&mut Bench { engine, second: SECOND, asked: 0, feed: Vec::new() });
     }

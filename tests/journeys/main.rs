@@ -26,6 +26,8 @@ mod matrix;
 #[cfg(feature = "cometql")]
 mod mysql;
 mod requests;
+#[cfg(feature = "jwt")]
+mod rules;
 #[path = "../support/server.rs"]
 mod server;
 mod starting;

@@ -151,7 +151,7 @@ fn every_refusal_has_its_status() {
             format!("GET /channels/a?transport=sse HTTP/1.1\r\n{host}Content-Length: 1\r\n\r\nx"),
         ),
         (404, format!("GET /nothing HTTP/1.1\r\n{host}\r\n")),
-        (404, format!("GET /users/1 HTTP/1.1\r\n{host}\r\n")),
+        (405, format!("GET /users/1 HTTP/1.1\r\n{host}\r\n")),
         (405, format!("PUT /channels/a HTTP/1.1\r\n{host}\r\n")),
         (405, format!("PATCH /channels/a HTTP/1.1\r\n{host}\r\n")),
         (405, format!("TRACE / HTTP/1.1\r\n{host}\r\n")),

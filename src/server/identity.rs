@@ -1,0 +1,193 @@
+//! Who a subscriber is, as its token says: what it may publish, until when it may listen, and whose
+//! device it is.
+
+use std::rc::Rc;
+
+use super::Server;
+use super::conn::{Flags, Phase};
+use super::deadlines::Tick;
+use super::disconnect::Disconnect;
+use super::output::Chunk;
+use super::rendered;
+use super::socket::Socket;
+use super::subscribe::Extra;
+use crate::dialects::{Announcement, native};
+use crate::hub::access::{Claims, Standing};
+use crate::hub::command::Command;
+use crate::hub::members::SubscriberId;
+use crate::hub::message::{Data, Message, MessageId, TenantId};
+use crate::hub::names::{ChannelName, EventName};
+use crate::hub::rules::{Rule, rule_for};
+use crate::proto::json;
+
+/// Users that `GET /channels/NAME/presence` names.
+const LISTED_USERS_MAX: usize = 10_000;
+
+impl<S: Socket> Server<S> {
+    /// Remembers who a subscriber is, for as long as it listens.
+    pub(super) fn identify(&mut self, slot: u32, standing: &Standing) {
+        match standing {
+            Standing::Key => self.connections.get_mut(slot).flags.set(Flags::HAS_KEY),
+            Standing::Token(claims) => {
+                let index = self.extras.put(Extra::Token(Rc::clone(claims)));
+                self.connections.get_mut(slot).extra = Some(index);
+                self.announce_user(slot, native::JOIN);
+                self.add_device(slot, claims);
+            }
+            _ => {}
+        }
+    }
+
+    /// A user has one device more.
+    pub(super) fn add_device(&mut self, slot: u32, claims: &Claims) {
+        if let Some(user) = &claims.user {
+            let tenant = self.connections.get(slot).tenant;
+            self.inbox.add(tenant, user, SubscriberId(slot));
+        }
+    }
+
+    /// A subscriber goes, and with it a device.
+    pub(super) fn remove_device(&mut self, slot: u32) {
+        let phase = self.connections.get(slot).phase;
+        if phase == Phase::Detached {
+            return;
+        }
+        if let Some(user) = self.claims(slot).and_then(|claims| claims.user.clone()) {
+            let tenant = self.connections.get(slot).tenant;
+            self.inbox.remove(tenant, &user, SubscriberId(slot));
+        }
+    }
+
+    /// Tells a channel that a user came or went, where a rule says so and no other connection of that
+    /// user is there. Long-polls come and go all the time: they are counted, not announced.
+    pub(super) fn announce_user(&mut self, slot: u32, what: &'static str) {
+        let Some(user) = self.claims(slot).and_then(|claims| claims.user.clone()) else { return };
+        let conn = self.connections.get(slot);
+        if matches!(conn.phase, Phase::LongPoll | Phase::Detached | Phase::Http) {
+            return;
+        }
+        let tenant = conn.tenant;
+        for channel in self.channels_of(slot) {
+            let rule = rule_for(self.rules(tenant), &channel);
+            let is_there = |device: &SubscriberId| {
+                device.0 != slot && self.channels_of(device.0).contains(&channel)
+            };
+            if !rule.is_some_and(|rule| rule.events)
+                || self.inbox.devices(tenant, &user).iter().any(is_there)
+            {
+                continue;
+            }
+            self.push_to_feed(Rc::new(Message {
+                id: MessageId::default(),
+                offset: 0,
+                tenant,
+                channel,
+                event: EventName::of_server(what),
+                data: Data::text(&native::user_data(&user)).into_json(),
+            }));
+        }
+    }
+
+    /// Passes JSON on as JSON, where a rule says so.
+    pub(super) fn apply_rules(&self, command: &mut Command) {
+        let Command::Publish { tenant, messages, .. } = command else { return };
+        let rules = self.rules(*tenant);
+        for message in messages {
+            let is_wanted = rule_for(rules, &message.channel).is_some_and(|rule| rule.json);
+            if is_wanted && json::validate(message.data.as_bytes()).is_ok() {
+                message.data = message.data.clone().into_json();
+            }
+        }
+    }
+
+    /// What a subscriber's token says.
+    pub(super) fn claims(&self, slot: u32) -> Option<&Rc<Claims>> {
+        match self.extras.get(self.connections.get(slot).extra?) {
+            Extra::Token(claims) => Some(claims),
+            Extra::Poll(extra) => extra.claims.as_ref(),
+            Extra::Session(_, claims) => claims.as_ref(),
+            Extra::MySql(_) => None,
+        }
+    }
+
+    /// What a subscriber showed of itself when it came.
+    pub(super) fn standing(&self, slot: u32) -> Standing {
+        let conn = self.connections.get(slot);
+        if conn.flags.has(Flags::HAS_KEY) {
+            return Standing::Key;
+        }
+        match self.claims(slot) {
+            Some(claims) => Standing::Token(Rc::clone(claims)),
+            None if self.tenant_of(conn.tenant).publish_key.is_none() => Standing::Open,
+            None => Standing::Anonymous,
+        }
+    }
+
+    /// The rules of a tenant's channels.
+    pub(super) fn rules(&self, tenant: TenantId) -> &[Rule] {
+        &self.tenant_of(tenant).rules
+    }
+
+    fn tenant_of(&self, tenant: TenantId) -> &super::settings::Tenant {
+        &self.settings.tenants[usize::from(tenant.0)]
+    }
+
+    /// Brings a deadline forward to the end of the token's time.
+    pub(super) fn end_with_token(&mut self, slot: u32) {
+        let Some(expires) = self.claims(slot).and_then(|claims| claims.expires) else { return };
+        let left = expires.saturating_sub(self.now.unix_second).min(u64::from(u16::MAX / 4));
+        let end = Tick::after(self.now, left as u16);
+        let conn = self.connections.get_mut(slot);
+        if conn.deadline.is_due(end) {
+            return;
+        }
+        conn.deadline = end;
+    }
+
+    /// Ends a subscriber whose token's time is over; true if it was.
+    pub(super) fn end_if_expired(&mut self, slot: u32) -> bool {
+        let is_over = self.claims(slot).is_some_and(|claims| claims.is_over(self.now.unix_second));
+        if is_over {
+            let conn = self.connections.get(slot);
+            if matches!(conn.phase, Phase::EventStream | Phase::Stream) {
+                let data = native::error_data(Disconnect::Expired.row().reason);
+                let event = Announcement { id: None, name: "encke:error", data: &data };
+                self.announce(slot, conn.format, &event);
+            }
+            self.end(slot, Disconnect::Expired);
+        }
+        is_over
+    }
+
+    /// Delivers to every device of a user.
+    pub(super) fn deliver_to_user(
+        &mut self,
+        tenant: TenantId,
+        user: &str,
+        event: &EventName,
+        data: &Data,
+    ) {
+        for device in self.inbox.devices(tenant, user).to_vec() {
+            let Some(conn) = self.connections.peek(device.0) else { continue };
+            let (phase, format) = (conn.phase, conn.format);
+            let mut bytes = Vec::new();
+            rendered::personal(event, data, format, &self.callbacks, &mut bytes);
+            match phase {
+                Phase::LongPoll => self.answer_poll_with(device.0, &bytes),
+                _ => self.deliver(device.0, &[Chunk::Own(&bytes)]),
+            }
+        }
+    }
+
+    /// The users on a channel here, each once, sorted.
+    pub(super) fn users_on(&self, tenant: TenantId, channel: &ChannelName) -> Vec<Box<str>> {
+        let Some(id) = self.hub.find(tenant, channel) else { return Vec::new() };
+        let members = self.hub.members(id);
+        let subscribers = (0..members.places()).filter_map(|place| members.at(place));
+        let users = subscribers.filter_map(|id| self.claims(id.0)?.user.clone());
+        let mut users: Vec<Box<str>> = users.take(LISTED_USERS_MAX).collect();
+        users.sort();
+        users.dedup();
+        users
+    }
+}
