@@ -135,6 +135,11 @@ impl Session {
         matches!(self.phase, Phase::Ready | Phase::Asked(_))
     }
 
+    /// Whose back end this is, once it has logged in.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
     /// The name under which a login has just failed, to be logged and slowed down.
     pub fn failed_login(&self) -> Option<&str> {
         matches!(self.phase, Phase::Closed { login_failed: true }).then_some(&*self.user)

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
-use super::{Engine, Output, Token, Usage};
+use super::{Change, Engine, Output, Token, Usage};
 use crate::hub::clock::Now;
 use crate::hub::command::{
     Command, Happened, Lost, NewMessage, Outcome, RecordKind, Refusal, Replay, Start,
@@ -115,19 +115,9 @@ pub struct MemoryEngine {
 impl MemoryEngine {
     /// An empty engine for `tenants` tenants that starts now.
     pub fn new(tenants: usize, limits: Limits, now: Now) -> MemoryEngine {
-        let start = MessageId { second: now.unix_second, n: now.unix_nanos };
-        let tenant = |_| Tenant {
-            last: start,
-            dropped_floor: start,
-            records: HashMap::new(),
-            round: VecDeque::new(),
-            answered: HashMap::new(),
-            answered_order: VecDeque::new(),
-            kept: HashMap::new(),
-        };
         MemoryEngine {
             limits,
-            tenants: (0..tenants).map(tenant).collect(),
+            tenants: (0..tenants).map(|_| Tenant::new(now)).collect(),
             outputs: VecDeque::new(),
             usage: Usage::default(),
         }
@@ -351,6 +341,16 @@ impl Engine for MemoryEngine {
         self.tenants[usize::from(tenant.0)].last
     }
 
+    fn reload(&mut self, change: &Change<'_>, now: Now) {
+        // A smaller bound is kept to from the next publish or read of a channel on.
+        self.limits = change.limits;
+        self.tenants.resize_with(change.tenants, || Tenant::new(now));
+        for &tenant in change.removed {
+            let tenant = &mut self.tenants[usize::from(tenant.0)];
+            tenant.forget_everything(&mut self.usage);
+        }
+    }
+
     fn usage(&self) -> Usage {
         self.usage
     }
@@ -408,6 +408,29 @@ impl Record {
 }
 
 impl Tenant {
+    /// Nothing before `now` can be resumed.
+    fn new(now: Now) -> Tenant {
+        let start = MessageId { second: now.unix_second, n: now.unix_nanos };
+        Tenant {
+            last: start,
+            dropped_floor: start,
+            records: HashMap::new(),
+            round: VecDeque::new(),
+            answered: HashMap::new(),
+            answered_order: VecDeque::new(),
+            kept: HashMap::new(),
+        }
+    }
+
+    /// As if it were new, but its ids go on.
+    fn forget_everything(&mut self, usage: &mut Usage) {
+        usage.channels -= self.records.len();
+        for record in self.records.values_mut() {
+            while record.drop_oldest(usage) {}
+        }
+        *self = Tenant { last: self.last, dropped_floor: self.last, ..Tenant::new(Now::default()) };
+    }
+
     fn floor_of(&self, channel: &ChannelName) -> MessageId {
         self.records.get(channel).map_or(self.dropped_floor, |record| record.floor)
     }

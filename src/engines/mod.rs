@@ -44,6 +44,17 @@ pub struct Usage {
     pub bytes: usize,
 }
 
+/// What a new configuration changes for an engine that runs.
+#[derive(Debug)]
+pub struct Change<'a> {
+    /// How many tenants there are, removed ones included: never fewer than before.
+    pub tenants: usize,
+    /// Those that went just now: nothing of them is to be kept.
+    pub removed: &'a [TenantId],
+    /// What is kept in memory from now on.
+    pub limits: memory::Limits,
+}
+
 /// An engine.
 pub trait Engine {
     /// Takes a request. It is answered exactly once if `token` is given, and not at all otherwise.
@@ -57,6 +68,10 @@ pub trait Engine {
 
     /// Everything up to this id has been in the feed.
     fn position(&self, tenant: TenantId) -> MessageId;
+
+    /// Goes on under another configuration. An engine that keeps neither tenants nor bounds of its own
+    /// has nothing to do.
+    fn reload(&mut self, _change: &Change<'_>, _now: Now) {}
 
     /// What is held now.
     fn usage(&self) -> Usage;

@@ -88,6 +88,14 @@ impl Hub {
         }
     }
 
+    /// Makes room for so many tenants, never fewer than before, and changes the bound. Channels above it
+    /// stay until nobody listens to them.
+    pub fn reload(&mut self, tenants: usize, channels_max: usize) {
+        assert!(tenants >= self.names.len(), "a tenant keeps its number");
+        self.names.resize_with(tenants, HashMap::new);
+        self.channels_max = channels_max;
+    }
+
     /// Lets a subscriber listen to a channel, which begins to exist if it must.
     pub fn join(
         &mut self,

@@ -25,6 +25,11 @@ impl UnderWay {
     pub fn position_before(&self, tenant: TenantId) -> MessageId {
         self.before[usize::from(tenant.0)]
     }
+
+    /// Tenants that came while it is under way have nothing in it.
+    pub fn add_tenants(&mut self, positions: &[MessageId]) {
+        self.before.extend_from_slice(&positions[self.before.len()..]);
+    }
 }
 
 impl<S: Socket> Server<S> {

@@ -32,6 +32,8 @@ pub(crate) enum Disconnect {
     Deleted,
     /// Its token's time is over.
     Expired,
+    /// A new configuration has its tenant no more.
+    TenantRemoved,
     /// The server cannot do it now.
     Unavailable,
 }
@@ -47,7 +49,7 @@ pub(crate) struct Row {
 }
 
 impl Disconnect {
-    pub const ALL: [Disconnect; 14] = [
+    pub const ALL: [Disconnect; 15] = [
         Disconnect::ByPeer,
         Disconnect::Finished,
         Disconnect::Failed,
@@ -61,6 +63,7 @@ impl Disconnect {
         Disconnect::Lost,
         Disconnect::Deleted,
         Disconnect::Expired,
+        Disconnect::TenantRemoved,
         Disconnect::Unavailable,
     ];
 
@@ -80,6 +83,7 @@ impl Disconnect {
             Disconnect::Lost          => ("lost",           4410, "messages after the cursor are gone"),
             Disconnect::Deleted       => ("deleted",        4404, "channel was deleted"),
             Disconnect::Expired       => ("expired",        4401, "token expired"),
+            Disconnect::TenantRemoved => ("tenant_removed", 4404, "tenant was removed"),
             Disconnect::Unavailable   => ("unavailable",    1013, "try again later"),
         };
         Row { name, code, reason }

@@ -15,6 +15,7 @@
 //! | `subscribe.rs`, `poll.rs`, `presence.rs` | how listening begins and ends, and who is told |
 //! | `deliver.rs`, `rendered.rs` | batches on their way to everybody |
 //! | `answers.rs` | what the engine says |
+//! | `reload.rs` | new settings while it runs |
 //! | `deadlines.rs`, `expire.rs` | time |
 //! | `audit.rs` | a look inside |
 //! | `disconnect.rs`, `metrics.rs`, `limits.rs`, `settings.rs` | tables |
@@ -42,9 +43,10 @@ mod poll;
 mod pool;
 mod presence;
 mod random;
+pub mod reload;
 mod rendered;
 mod respond;
-mod route;
+pub mod route;
 pub mod settings;
 mod slab;
 pub mod socket;

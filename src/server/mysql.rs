@@ -72,6 +72,14 @@ impl<S: Socket> Server<S> {
         self.finish(slot, why);
     }
 
+    /// The tenant that a back end has logged in to.
+    pub(super) fn mysql_tenant(&self, slot: u32) -> Option<TenantId> {
+        match self.extras.get(self.connections.get(slot).extra?) {
+            Extra::MySql(session) if session.is_authenticated() => Some(session.tenant()),
+            _ => None,
+        }
+    }
+
     fn with_session(&mut self, slot: u32, act: impl FnOnce(&mut Session, &mut Vec<u8>)) {
         let Some(index) = self.connections.get(slot).extra else { return };
         let Extra::MySql(session) = self.extras.get_mut(index) else { return };
@@ -88,9 +96,7 @@ fn in_context<T>(
     now: Now,
     act: impl FnOnce(&mut Context<'_>) -> T,
 ) -> T {
-    let tenants = settings.tenants.iter().enumerate();
-    let accounts: Vec<Account<'_>> =
-        tenants.map(|(index, tenant)| account(index, tenant)).collect();
+    let accounts = accounts(settings);
     let limits = Limits {
         statement_bytes_max: settings.limits.statement_bytes_max,
         message_bytes_max: settings.limits.message_bytes_max,
@@ -104,10 +110,20 @@ fn in_context<T>(
     })
 }
 
-fn account(index: usize, tenant: &Tenant) -> Account<'_> {
-    Account {
+/// Who has a number of its own comes before who takes all others.
+fn accounts(settings: &Settings) -> Vec<Account<'_>> {
+    let tenants = settings.tenants.iter().enumerate();
+    let mut accounts: Vec<_> =
+        tenants.filter_map(|(index, tenant)| account(index, tenant)).collect();
+    accounts.sort_by_key(|account| account.dev_id.is_none());
+    accounts
+}
+
+fn account(index: usize, tenant: &Tenant) -> Option<Account<'_>> {
+    let has_one = !tenant.is_removed && (index == 0 || tenant.dev_id.is_some());
+    has_one.then_some(Account {
         tenant: TenantId(index as u16),
         dev_id: tenant.dev_id,
         password: tenant.cometql_password.as_deref(),
-    }
+    })
 }

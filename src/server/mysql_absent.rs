@@ -4,6 +4,7 @@ use super::Server;
 use super::disconnect::Disconnect;
 use super::socket::Socket;
 use crate::hub::command::Outcome;
+use crate::hub::message::TenantId;
 
 /// There is no such session.
 pub(crate) enum MySql {}
@@ -18,6 +19,10 @@ impl<S: Socket> Server<S> {
     }
 
     pub(super) fn on_mysql_answer(&mut self, _: u32, _: &Outcome) {}
+
+    pub(super) fn mysql_tenant(&self, _: u32) -> Option<TenantId> {
+        None
+    }
 
     pub(super) fn end_mysql(&mut self, slot: u32, why: Disconnect) {
         self.finish(slot, why);

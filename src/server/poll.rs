@@ -95,7 +95,9 @@ impl<S: Socket> Server<S> {
         let claims = extra.claims.clone();
         let is_full = self.connections.len() >= self.settings.limits.connections_max;
         let tenant = self.connections.get(slot).tenant;
-        if self.is_draining || is_full || self.sessions.contains_key(&(tenant, name.clone())) {
+        let is_removed = self.settings.tenants[usize::from(tenant.0)].is_removed;
+        let is_known = self.sessions.contains_key(&(tenant, name.clone()));
+        if self.is_draining || is_full || is_removed || is_known {
             return;
         }
         let channels = self.channels_of(slot);

@@ -20,6 +20,26 @@ use crate::hub::rules::Rule;
 use crate::proto::http1::{Head, Method};
 use crate::proto::jwt;
 
+/// First segments of paths that are, or will be, routes: no tenant can have such a name.
+pub const RESERVED_NAMES: [&str; 16] = [
+    "channels",
+    "app",
+    "apps",
+    "ws",
+    "stats",
+    "metrics",
+    "info",
+    "pub",
+    "sub",
+    "ev",
+    "lp",
+    "connection",
+    "api",
+    "emulation",
+    "users",
+    "dashboard",
+];
+
 /// Where a request goes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -74,7 +94,9 @@ pub(crate) fn admit(
 fn tenant_of<'a>(path: &'a [u8], settings: &Settings) -> (TenantId, &'a [u8]) {
     let first = path.get(1..).unwrap_or_default();
     let first = first.split(|&byte| byte == b'/').next().unwrap_or_default();
-    let named = |tenant: &Tenant| !tenant.name.is_empty() && tenant.name.as_bytes() == first;
+    let named = |tenant: &Tenant| {
+        !tenant.name.is_empty() && tenant.name.as_bytes() == first && !tenant.is_removed
+    };
     match settings.tenants.iter().position(named) {
         Some(index) => (TenantId(index as u16), &path[1 + first.len()..]),
         None => (TenantId(0), path),
@@ -344,6 +366,9 @@ mod tests {
         let request = "GET /channels/shop HTTP/1.1\nHost: localhost";
         assert_eq!(status(request, &settings).unwrap().tenant, TenantId(0));
         assert_eq!(status("GET /shops/channels/a HTTP/1.1\nHost: localhost", &settings), Err(404));
+        let mut settings = settings;
+        settings.tenants[1].is_removed = true;
+        assert_eq!(status("GET /shop/channels/a HTTP/1.1\nHost: localhost", &settings), Err(404));
     }
 
     #[test]

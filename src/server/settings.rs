@@ -29,8 +29,46 @@ pub struct Tenant {
     pub rules: Vec<Rule>,
     /// Password of its back ends; without one anybody who reaches the port is a back end.
     pub cometql_password: Option<Box<str>>,
-    /// Its number in CometQL; `None`: every number.
+    /// Its number in CometQL; `None`: every number that is no other tenant's, for the first tenant, and
+    /// no CometQL at all for a further one.
     pub dev_id: Option<u32>,
+    /// What its tokens are signed with (JWT, HS256).
+    pub token_secret: Option<Box<str>>,
+    /// What its channels are open to.
+    pub rules: Vec<Rule>,
+    /// It was there before a reload and is no more. Its number stays taken: nothing of it can come to
+    /// belong to another tenant.
+    pub is_removed: bool,
+}
+
+/// Who may do something on a channel without the publish key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Who {
+    /// Everybody.
+    Anyone,
+    /// Who shows a token for it.
+    Token,
+    /// Nobody.
+    Nobody,
+}
+
+/// What holds for the channels whose names begin alike.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rule {
+    /// How their names begin; empty: all channels.
+    pub prefix: Box<str>,
+    /// Who may listen, and read what is kept.
+    pub subscribe: Option<Who>,
+    /// Who may send.
+    pub publish: Option<Who>,
+    /// Who may see who is there.
+    pub presence: Option<Who>,
+    /// Messages kept for each of these channels; 0: only a short tail for who comes back.
+    pub history: Option<usize>,
+    /// Whether joining and leaving are told.
+    pub events: bool,
+    /// Whether data that is valid JSON is shown as JSON.
+    pub json: bool,
 }
 
 /// Which pages may use the server.
