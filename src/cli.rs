@@ -1,19 +1,23 @@
-//! The command line: arguments and `ENCKE_…` variables become a `Command`, or one clear line of error.
+//! The command line: arguments, `ENCKE_…` variables and a file become a `Command`, or one clear line of
+//! error.
 //!
-//! A flag wins over its variable. Variables keep secrets out of the list of processes.
+//! A flag wins over its variable, a variable over the file, the file over the default. Variables keep
+//! secrets out of the list of processes.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::config::{Config, HttpOrigin};
-use crate::reactor::listener::Address;
-use crate::server::settings::Echo;
+use crate::config::options::{CHOICES, Choice};
+use crate::config::{Config, file};
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
     /// Serve.
     Run(Box<Config>),
+    /// Say what is in force, and how many clients this machine can hold.
+    Check(Box<Config>),
+    /// Print the annotated example of a file.
+    ExampleConfig(&'static str),
     /// Print the help.
     Help,
     /// Print the version.
@@ -30,18 +34,20 @@ encke: pushes messages to browsers, the moment any back end has one
 
 usage: encke [OPTION…]
 
-  --http ADDR|unix:PATH      listen for HTTP here; repeatable     [127.0.0.1:8080]
-  --cometql ADDR|unix:PATH|off
-                             listen for CometQL (MySQL protocol)  [127.0.0.1:3307]
-  --cometql-password SECRET  what back ends log in with
-  --publish-key SECRET       who shows it may publish; needed to listen beyond this machine
-  --origin ORIGIN|*          let pages of this origin use the server; repeatable
-  --echo PATH                a WebSocket endpoint that sends back what it gets
-  --echo-reverse PATH        the same, text in reverse order
+  --http ADDR|unix:PATH         listen for HTTP; repeatable     [127.0.0.1:8080]
+  --cometql ADDR|unix:PATH|off  listen for CometQL (MySQL)      [127.0.0.1:3307]
+  --cometql-password SECRET     what back ends log in with
+  --publish-key SECRET          who shows it may publish; needed to serve others
+  --token-secret SECRET         signs tokens (JWT) that channel rules ask for
+  --origin ORIGIN|*             let pages of this origin in; repeatable
+  --echo PATH                   a WebSocket endpoint that sends everything back
+  --echo-reverse PATH           the same, text in reverse order
+  --config FILE                 all this and more from TOML; SIGHUP rereads it
+  --example-config              print such a file, every key explained
+  --check                       say what is in force and how many clients fit
   --help, --version
-
-Every option has a variable: ENCKE_HTTP, ENCKE_PUBLISH_KEY … (lists: separated by spaces).
-RUST_LOG sets what is logged to stderr, e.g. RUST_LOG=encke=debug.
+Variables do the same: ENCKE_HTTP, ENCKE_PUBLISH_KEY … (lists: with spaces).
+Flags win over variables, both over the file. RUST_LOG=encke=debug says more.
 
 examples:
   encke                                                  try it: http://127.0.0.1:8080/
@@ -49,94 +55,137 @@ examples:
   ENCKE_PUBLISH_KEY=… encke --http 0.0.0.0:80            serve the world
 ";
 
-/// A flag with a value, its variable, and what it does to the configuration.
-struct Flag {
-    name: &'static str,
-    variable: &'static str,
-    apply: fn(&mut Config, &str) -> Result<(), String>,
-    /// May be given several times; its variable is a list.
-    repeats: bool,
+/// Flags without a value, and those that say where the others are.
+const OTHER_FLAGS: [&str; 5] = ["--config", "--check", "--example-config", "--help", "--version"];
+/// The variable of `--config`.
+const CONFIG_VARIABLE: &str = "ENCKE_CONFIG";
+
+/// What the arguments say.
+#[derive(Default)]
+struct Given {
+    choices: Vec<(&'static Choice, String)>,
+    file: Option<PathBuf>,
+    is_check: bool,
 }
 
-const FLAGS: [Flag; 7] = [
-    Flag { name: "--http", variable: "ENCKE_HTTP", apply: add_http, repeats: true },
-    Flag { name: "--cometql", variable: "ENCKE_COMETQL", apply: set_cometql, repeats: false },
-    Flag {
-        name: "--cometql-password",
-        variable: "ENCKE_COMETQL_PASSWORD",
-        apply: |config, value| secret(value).map(|value| config.cometql_password = Some(value)),
-        repeats: false,
-    },
-    Flag {
-        name: "--publish-key",
-        variable: "ENCKE_PUBLISH_KEY",
-        apply: |config, value| secret(value).map(|value| config.publish_key = Some(value)),
-        repeats: false,
-    },
-    Flag { name: "--origin", variable: "ENCKE_ORIGIN", apply: add_origin, repeats: true },
-    Flag {
-        name: "--echo",
-        variable: "ENCKE_ECHO",
-        apply: |config, value| add_echo(config, value, false),
-        repeats: true,
-    },
-    Flag {
-        name: "--echo-reverse",
-        variable: "ENCKE_ECHO_REVERSE",
-        apply: |config, value| add_echo(config, value, true),
-        repeats: true,
-    },
-];
+impl Given {
+    fn has(&self, choice: &Choice) -> bool {
+        self.choices.iter().any(|(given, _)| given.flag == choice.flag)
+    }
+}
 
-/// Reads arguments (without the program's name) and variables.
+/// Reads arguments (without the program's name), variables, and the file that either names.
 pub fn parse(
     arguments: impl IntoIterator<Item = String>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Command, UsageError> {
-    let mut config = Config::empty();
-    let mut given = Vec::new();
+    let mut given = Given::default();
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--help" | "-h" => return Ok(Command::Help),
             "--version" | "-V" => return Ok(Command::Version),
-            _ => {}
-        }
-        let (name, inline) = match argument.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
-            None => (argument.as_str(), None),
-        };
-        let flag = FLAGS.iter().find(|flag| flag.name == name).ok_or_else(|| unknown(name))?;
-        let value = inline.or_else(|| arguments.next());
-        let value = value.ok_or_else(|| UsageError(format!("{name} needs a value")))?;
-        if !flag.repeats && given.contains(&flag.name) {
-            return Err(UsageError(format!("{name} is given twice")));
-        }
-        given.push(flag.name);
-        apply(flag, &mut config, &value, name)?;
-    }
-    for flag in FLAGS.iter().filter(|flag| !given.contains(&flag.name)) {
-        let Some(value) = variable(flag.variable) else { continue };
-        let values = if flag.repeats { value.split_whitespace().collect() } else { vec![&*value] };
-        for value in values {
-            apply(flag, &mut config, value, flag.variable)?;
+            "--example-config" => return example(),
+            "--check" => given.is_check = true,
+            _ => take_flag(&argument, &mut arguments, &mut given)?,
         }
     }
-    config.complete().map(|config| Command::Run(Box::new(config))).map_err(UsageError)
+    let file = given.file.take().or_else(|| named_file(variable(CONFIG_VARIABLE)));
+    let config = file.map_or_else(|| Ok(Config::empty()), |path| file::read(&path));
+    let config = config.and_then(|config| complete(config, &given, variable));
+    let config = Box::new(config.map_err(UsageError)?);
+    Ok(if given.is_check { Command::Check(config) } else { Command::Run(config) })
 }
 
-fn apply(flag: &Flag, config: &mut Config, value: &str, name: &str) -> Result<(), UsageError> {
-    (flag.apply)(config, value).map_err(|why| UsageError(format!("{name}: {why}")))
+fn example() -> Result<Command, UsageError> {
+    let none = || file::read(Path::new("")).err().unwrap_or_default();
+    file::EXAMPLE.map(Command::ExampleConfig).ok_or_else(|| UsageError(none()))
+}
+
+fn named_file(path: Option<String>) -> Option<PathBuf> {
+    path.filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+fn take_flag(
+    argument: &str,
+    arguments: &mut impl Iterator<Item = String>,
+    given: &mut Given,
+) -> Result<(), UsageError> {
+    let (name, inline) = match argument.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (argument, None),
+    };
+    if name == "--config" {
+        if given.file.is_some() {
+            return Err(UsageError(format!("{name} is given twice: there is one file")));
+        }
+        given.file = Some(PathBuf::from(value(name, inline, arguments)?));
+        return Ok(());
+    }
+    let choice = CHOICES.iter().find(|choice| choice.flag == name).ok_or_else(|| unknown(name))?;
+    let value = value(name, inline, arguments)?;
+    if !choice.repeats() && given.has(choice) {
+        return Err(UsageError(format!("{name} is given twice")));
+    }
+    given.choices.push((choice, value));
+    Ok(())
+}
+
+fn value(
+    name: &str,
+    inline: Option<String>,
+    arguments: &mut impl Iterator<Item = String>,
+) -> Result<String, UsageError> {
+    let value = inline.or_else(|| arguments.next());
+    value.ok_or_else(|| UsageError(format!("{name} needs a value")))
+}
+
+/// Lays variables over what the file says, and flags over both.
+fn complete(
+    mut config: Config,
+    given: &Given,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Config, String> {
+    for choice in &CHOICES {
+        let flags = given.choices.iter().filter(|(flag, _)| flag.flag == choice.flag);
+        let flags: Vec<&str> = flags.map(|(_, value)| value.as_str()).collect();
+        if !flags.is_empty() {
+            apply(choice, &mut config, &flags, choice.flag)?;
+        } else if let Some(text) = variable(choice.variable) {
+            let values = match choice.repeats() {
+                true => text.split_whitespace().collect(),
+                false => vec![text.as_str()],
+            };
+            apply(choice, &mut config, &values, choice.variable)?;
+        }
+    }
+    config.complete()
+}
+
+fn apply(choice: &Choice, config: &mut Config, values: &[&str], place: &str) -> Result<(), String> {
+    if let Some(clear) = choice.clear {
+        clear(config);
+    }
+    config.places.options.insert(choice.key, place.to_owned());
+    for value in values {
+        (choice.apply)(config, value).map_err(|why| format!("{place}: {why}"))?;
+    }
+    Ok(())
 }
 
 fn unknown(name: &str) -> UsageError {
-    let near = FLAGS.iter().map(|flag| flag.name).min_by_key(|known| distance(name, known));
-    match near {
-        Some(near) if distance(name, near) <= 3 => {
-            UsageError(format!("unknown option {name}; did you mean {near}?"))
-        }
-        _ => UsageError(format!("unknown option {name}; see encke --help")),
-    }
+    let known = CHOICES.iter().map(|choice| choice.flag).chain(OTHER_FLAGS);
+    UsageError(match nearest(name, &known.collect::<Vec<_>>()) {
+        Some(near) => format!("unknown option {name}; did you mean {near}?"),
+        None => format!("unknown option {name}; see encke --help"),
+    })
+}
+
+/// The known word that was probably meant.
+pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let edits_max = 3.min(word.len() / 2);
+    let near = known.iter().map(|known| (distance(word, known), *known)).min()?;
+    (near.0 <= edits_max).then_some(near.1)
 }
 
 /// Edits that make one word of another.
@@ -155,57 +204,10 @@ fn distance(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
-fn add_http(config: &mut Config, value: &str) -> Result<(), String> {
-    config.http.push(address(value)?);
-    Ok(())
-}
-
-fn set_cometql(config: &mut Config, value: &str) -> Result<(), String> {
-    config.cometql = Some(match value {
-        "off" => None,
-        _ => Some(address(value)?),
-    });
-    Ok(())
-}
-
-fn address(value: &str) -> Result<Address, String> {
-    if let Some(path) = value.strip_prefix("unix:") {
-        return match path {
-            "" => Err("after unix: comes the path of a socket".to_owned()),
-            _ => Ok(Address::Unix(PathBuf::from(path))),
-        };
-    }
-    // "localhost" is what people write; other names would need a resolver.
-    let numeric = value.replacen("localhost:", "127.0.0.1:", 1);
-    let address: Result<SocketAddr, _> = numeric.parse();
-    address.map(Address::Tcp).map_err(|_| {
-        format!("{value:?} is not an address like 127.0.0.1:8080, [::1]:8080 or unix:PATH")
-    })
-}
-
-fn secret(value: &str) -> Result<Box<str>, String> {
-    match value.trim() {
-        "" => Err("a secret cannot be empty".to_owned()),
-        trimmed => Ok(trimmed.into()),
-    }
-}
-
-fn add_origin(config: &mut Config, value: &str) -> Result<(), String> {
-    config.origins.push(HttpOrigin::parse(value)?);
-    Ok(())
-}
-
-fn add_echo(config: &mut Config, path: &str, is_reversed: bool) -> Result<(), String> {
-    if !path.starts_with('/') || path.contains(['?', '#', ' ']) {
-        return Err(format!("{path:?} is not a path like /echo"));
-    }
-    config.echoes.push(Echo { path: path.into(), is_reversed });
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::options::address;
 
     fn run(arguments: &[&str]) -> Result<Config, String> {
         with_variables(arguments, &[])
@@ -226,7 +228,7 @@ mod tests {
     fn nothing_given_means_this_machine_only() {
         let config = run(&[]).unwrap();
         assert_eq!(config.http, [address("127.0.0.1:8080").unwrap()]);
-        assert_eq!(config.publish_key, None);
+        assert_eq!(config.tenants[0].publish_key, None);
         assert_eq!(config.cometql.flatten().is_some(), crate::config::HAS_COMETQL);
     }
 
@@ -235,11 +237,11 @@ mod tests {
         let variables =
             [("ENCKE_PUBLISH_KEY", "variable"), ("ENCKE_HTTP", "127.0.0.1:1 127.0.0.1:2")];
         let config = with_variables(&["--publish-key", "flag"], &variables).unwrap();
-        assert_eq!(config.publish_key.as_deref(), Some("flag"));
+        assert_eq!(config.tenants[0].publish_key.as_deref(), Some("flag"));
         assert_eq!(config.http.len(), 2);
         let config = with_variables(&["--http=127.0.0.1:3"], &variables).unwrap();
         assert_eq!(config.http, [address("127.0.0.1:3").unwrap()]);
-        assert_eq!(config.publish_key.as_deref(), Some("variable"));
+        assert_eq!(config.tenants[0].publish_key.as_deref(), Some("variable"));
     }
 
     #[test]
@@ -264,10 +266,45 @@ mod tests {
     }
 
     #[test]
+    fn switches_are_commands() {
+        let parse = |arguments: &[&str]| parse(arguments.iter().map(ToString::to_string), |_| None);
+        assert!(matches!(parse(&["--check", "--http", "127.0.0.1:1"]), Ok(Command::Check(_))));
+        assert!(matches!(parse(&["--http", "127.0.0.1:1", "--help"]), Ok(Command::Help)));
+        assert_eq!(matches!(parse(&["--example-config"]), Ok(Command::ExampleConfig(_))), HAS_FILE);
+        assert!(parse(&["--check", "--http", "0.0.0.0:1"]).is_err());
+    }
+
+    const HAS_FILE: bool = cfg!(feature = "config");
+
+    #[test]
+    fn without_the_feature_a_file_is_refused_in_one_line() {
+        let line = run(&["--config", "/nowhere"]).unwrap_err();
+        let expect = match HAS_FILE {
+            true => "cannot read /nowhere: ",
+            false => "this build of encke reads no file (feature config)",
+        };
+        assert!(line.starts_with(expect), "{line}");
+        assert!(with_variables(&[], &[("ENCKE_CONFIG", "/nowhere")]).is_err());
+        assert!(with_variables(&[], &[("ENCKE_CONFIG", "")]).is_ok());
+        assert!(run(&["--config", "a", "--config", "b"]).unwrap_err().contains("given twice"));
+    }
+
+    #[test]
+    fn every_option_has_one_name_in_three_forms() {
+        for choice in &CHOICES {
+            let name = choice.key.replace('_', "-");
+            assert_eq!(choice.flag, format!("--{name}"));
+            assert_eq!(choice.variable, format!("ENCKE_{}", choice.key.to_uppercase()));
+        }
+    }
+
+    #[test]
     fn the_help_names_every_option() {
-        for flag in FLAGS {
-            assert!(HELP.contains(flag.name), "{}", flag.name);
+        let choices = CHOICES.iter().map(|choice| choice.flag);
+        for flag in choices.chain(OTHER_FLAGS) {
+            assert!(HELP.contains(flag), "{flag}");
         }
         assert!(HELP.lines().count() <= 24, "it fits a screen");
+        assert!(HELP.lines().all(|line| line.chars().count() <= 80), "its width too");
     }
 }

@@ -1,6 +1,16 @@
 //! What the operator asked for, checked as a whole, and what the server is told of it.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `options.rs` | what a flag, a variable and a key of the file set alike |
+//! | `bounds.rs` | the keys of `[limits]` and `[history]` |
+//! | `file.rs` | the file: every key, and every error with its line |
+//! | `show.rs` | a configuration as TOML, secrets masked |
+//! | `example.toml` | what `--example-config` prints |
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use crate::engines::memory;
 use crate::reactor::Listen;
@@ -9,6 +19,15 @@ use crate::server::Listener;
 use crate::server::limits::Limits;
 use crate::server::settings::{Echo, Origins, Settings, Tenant};
 
+pub(crate) mod bounds;
+#[cfg(feature = "config")]
+pub(crate) mod file;
+#[cfg(not(feature = "config"))]
+#[path = "config/file_absent.rs"]
+pub(crate) mod file;
+pub(crate) mod options;
+pub(crate) mod show;
+
 /// Port of HTTP when none is given.
 pub const HTTP_PORT: u16 = 8080;
 /// Port of CometQL when none is given.
@@ -16,7 +35,7 @@ pub const COMETQL_PORT: u16 = 3307;
 /// Whether this build speaks CometQL.
 pub const HAS_COMETQL: bool = cfg!(feature = "cometql");
 /// Descriptors that are not clients: standard streams, epoll, listeners, and a few to spare.
-const DESCRIPTORS_RESERVED: u64 = 32;
+pub(crate) const DESCRIPTORS_RESERVED: u64 = 32;
 
 /// A complete configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,14 +44,29 @@ pub struct Config {
     pub http: Vec<Address>,
     /// Where to listen for CometQL: `None` not said, `Some(None)` nowhere.
     pub cometql: Option<Option<Address>>,
-    /// What back ends log in with.
-    pub cometql_password: Option<Box<str>>,
-    /// Who shows it may publish.
-    pub publish_key: Option<Box<str>>,
+    /// At least one; the first is the one whose URLs have no prefix.
+    pub tenants: Vec<Tenant>,
     /// Whose pages may use the server.
     pub origins: Vec<HttpOrigin>,
     /// Echo endpoints.
     pub echoes: Vec<Echo>,
+    /// Bounds and waits.
+    pub limits: Limits,
+    /// What is kept in memory.
+    pub history: memory::Limits,
+    /// Where a part of it was read from.
+    pub file: Option<PathBuf>,
+    /// Where everything was said, to be named when it turns out to be wrong.
+    pub(crate) places: Places,
+}
+
+/// Words for where something was said: `--http`, `ENCKE_HTTP`, `encke.toml:3: http`.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Places {
+    /// By the option's key.
+    pub options: BTreeMap<&'static str, String>,
+    /// By the tenant's number; none for the first.
+    pub tenants: Vec<String>,
 }
 
 /// An origin that was allowed.
@@ -66,11 +100,19 @@ impl Config {
         Config {
             http: Vec::new(),
             cometql: None,
-            cometql_password: None,
-            publish_key: None,
+            tenants: vec![Tenant::default()],
             origins: Vec::new(),
             echoes: Vec::new(),
+            limits: Limits::default(),
+            history: memory::Limits::default(),
+            file: None,
+            places: Places { options: BTreeMap::new(), tenants: vec![String::new()] },
         }
+    }
+
+    /// The tenant whose URLs have no prefix.
+    pub(crate) fn first(&mut self) -> &mut Tenant {
+        &mut self.tenants[0]
     }
 
     /// Fills in the defaults and refuses what would be open to strangers.
@@ -83,34 +125,87 @@ impl Config {
             self.cometql = Some(HAS_COMETQL.then(|| loopback(COMETQL_PORT)));
         }
         if !HAS_COMETQL && matches!(self.cometql, Some(Some(_))) {
-            return Err(
-                "--cometql: this build of encke has no CometQL (feature cometql)".to_owned()
-            );
+            let place = self.place("cometql");
+            return Err(format!("{place}: this build of encke has no CometQL (feature cometql)"));
         }
         if self.http.len() >= crate::reactor::LISTENERS_MAX {
-            return Err("--http: too many addresses".to_owned());
+            return Err(format!("{}: too many addresses", self.place("http")));
         }
         self.refuse_open_doors()?;
+        self.refuse_tokens_without_secret()?;
         Ok(self)
     }
 
+    /// The same, but listening where `running` does: listeners stay as they are until a restart. True if
+    /// they should have been others.
+    pub(crate) fn keep_listeners(&mut self, running: &Config) -> Result<bool, String> {
+        let is_other = self.http != running.http || self.cometql != running.cometql;
+        self.http.clone_from(&running.http);
+        self.cometql.clone_from(&running.cometql);
+        self.places.options.clone_from(&running.places.options);
+        self.refuse_open_doors()?;
+        Ok(is_other)
+    }
+
+    fn place<'a>(&'a self, key: &'a str) -> &'a str {
+        self.places.options.get(key).map_or(key, String::as_str)
+    }
+
     fn refuse_open_doors(&self) -> Result<(), String> {
-        if self.publish_key.is_none()
-            && let Some(address) = self.http.iter().find(|address| !address.is_local())
+        if let Some(address) = self.http.iter().find(|address| !address.is_local())
+            && let Some(open) = self.tenants.iter().position(|tenant| tenant.publish_key.is_none())
         {
-            return Err(format!(
-                "--http {address} is reachable from other machines: \
-                 that needs --publish-key (or ENCKE_PUBLISH_KEY)"
-            ));
+            return Err(self.open_door("http", address, open, "publish_key"));
         }
-        if self.cometql_password.is_none()
-            && let Some(Some(address)) = &self.cometql
+        // A further tenant without a number has no back ends by CometQL.
+        let is_open = |(index, tenant): (usize, &Tenant)| {
+            tenant.cometql_password.is_none() && (index == 0 || tenant.dev_id.is_some())
+        };
+        if let Some(Some(address)) = &self.cometql
             && !address.is_local()
+            && let Some(open) = self.tenants.iter().enumerate().position(is_open)
         {
-            return Err(format!(
-                "--cometql {address} is reachable from other machines: \
-                 that needs --cometql-password (or ENCKE_COMETQL_PASSWORD)"
-            ));
+            return Err(self.open_door("cometql", address, open, "cometql_password"));
+        }
+        Ok(())
+    }
+
+    fn open_door(&self, listener: &str, address: &Address, tenant: usize, key: &str) -> String {
+        let place = self.place(listener);
+        if tenant > 0 {
+            let (at, name) = (&self.places.tenants[tenant], &self.tenants[tenant].name);
+            return format!(
+                "{at}: tenant {name:?} has no {key}, but {place} {address} is reachable from other \
+                 machines: give it one, {key} = \"…\""
+            );
+        }
+        let flag = key.replace('_', "-");
+        let variable = key.to_uppercase();
+        format!(
+            "{place} {address} is reachable from other machines: that needs --{flag} \
+             (or ENCKE_{variable}, or {key} in a file)"
+        )
+    }
+
+    fn refuse_tokens_without_secret(&self) -> Result<(), String> {
+        use crate::server::settings::Who;
+        for (index, tenant) in self.tenants.iter().enumerate() {
+            let asks = |who: Option<Who>| who == Some(Who::Token);
+            let rule = tenant
+                .rules
+                .iter()
+                .find(|rule| asks(rule.subscribe) || asks(rule.publish) || asks(rule.presence));
+            if let (Some(rule), None) = (rule, &tenant.token_secret) {
+                let place = match index {
+                    0 => self.place("rule"),
+                    _ => &self.places.tenants[index],
+                };
+                return Err(format!(
+                    "{place}: the rule for \"{}*\" asks for tokens, but nothing says what signs them: \
+                     add token_secret = \"…\" (openssl rand -base64 32 makes a good one)",
+                    rule.prefix
+                ));
+            }
         }
         Ok(())
     }
@@ -126,25 +221,16 @@ impl Config {
 
     /// What the server is told, with room for as many clients as there are descriptors.
     pub fn settings(&self, descriptors: u64) -> Settings {
-        let mut limits = Limits::default();
+        let mut limits = self.limits.clone();
         let clients = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(1);
         limits.connections_max = limits.connections_max.min(clients as usize);
-        let tenant = Tenant {
-            publish_key: self.publish_key.clone(),
-            cometql_password: self.cometql_password.clone(),
-            ..Tenant::default()
-        };
         let listed = self.origins.iter().filter_map(|origin| match origin {
             HttpOrigin::One(origin) => Some(origin.clone()),
             HttpOrigin::Any => None,
         });
         let origins =
             Origins { any: self.origins.contains(&HttpOrigin::Any), listed: listed.collect() };
-        Settings { limits, tenants: vec![tenant], origins, echoes: self.echoes.clone() }
-    }
-
-    /// What the engine keeps.
-    pub fn engine_limits(&self) -> memory::Limits {
-        memory::Limits::default()
+        let (tenants, echoes) = (self.tenants.clone(), self.echoes.clone());
+        Settings { limits, tenants, origins, echoes }
     }
 }

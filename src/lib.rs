@@ -5,7 +5,7 @@
 //!
 //! # The house
 //! ```text
-//!            cli ─ config ─ run          what the operator asked for
+//!            cli ─ config ─ check, run   what the operator asked for
 //!                    │
 //!                 reactor                the loop: mio, sockets, signals, clocks
 //!                    │
@@ -57,6 +57,7 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod check;
 pub mod cli;
 #[cfg(feature = "cometql")]
 pub mod cometql;

@@ -5,21 +5,26 @@ use std::io;
 use crate::config::Config;
 use crate::engines::memory::MemoryEngine;
 use crate::reactor::listener::Address;
-use crate::reactor::{BindError, Clock, Reactor, sys};
-use crate::server::Listener;
+use crate::reactor::{BindError, Clock, Reactor, ReadAgain, Reload, sys};
+use crate::server::settings::Tenant;
+use crate::server::{Listener, settings};
 
 /// Why the server could not start: one line for a person.
 #[derive(Debug)]
 pub struct StartError(pub String);
 
-/// Serves until told to stop.
-pub fn run(config: &Config) -> Result<(), StartError> {
+/// Reads the whole configuration once more: arguments, variables, and the file as it is now.
+pub type ReadConfig = Box<dyn FnMut() -> Result<Config, String>>;
+
+/// Serves until told to stop. SIGHUP puts in force what `read` then returns.
+pub fn run(config: &Config, read: ReadConfig) -> Result<(), StartError> {
     let descriptors = sys::raise_descriptor_limit()
         .map_err(|error| StartError(format!("cannot read the descriptor limit: {error}")))?;
     let settings = config.settings(descriptors);
     let clients = settings.limits.connections_max;
     let clock = Clock::start();
-    let engine = MemoryEngine::new(settings.tenants.len(), config.engine_limits(), clock.now());
+    let history = settings::history(&settings.tenants, config.history.clone());
+    let engine = MemoryEngine::new(settings.tenants.len(), history, clock.now());
     let mut reactor = match Reactor::new(settings, Box::new(engine), &config.listens(), clock) {
         Ok(Ok(reactor)) => reactor,
         Ok(Err(BindError { address, error })) => {
@@ -27,10 +32,36 @@ pub fn run(config: &Config) -> Result<(), StartError> {
         }
         Err(error) => return Err(cannot_start(error)),
     };
-    reactor.stop_on_signals().map_err(cannot_start)?;
+    let read_again = read_again(config.clone(), descriptors, read);
+    reactor.obey_signals(read_again).map_err(cannot_start)?;
     let addresses = reactor.addresses().map_err(cannot_start)?;
     announce(config, &addresses, clients, descriptors);
     reactor.run().map_err(|error| StartError(format!("the event loop failed: {error}")))
+}
+
+/// What SIGHUP does. A broken file changes nothing; where to listen changes with a restart.
+fn read_again(running: Config, descriptors: u64, mut read: ReadConfig) -> ReadAgain {
+    Box::new(move || {
+        if running.file.is_none() {
+            log::info!("SIGHUP: there is no file to read again (--config FILE)");
+            return None;
+        }
+        let mut config = match read() {
+            Ok(config) => config,
+            Err(why) => return stay(&why),
+        };
+        match config.keep_listeners(&running) {
+            Ok(false) => {}
+            Ok(true) => log::warn!("http and cometql: other addresses need a restart"),
+            Err(why) => return stay(&why),
+        }
+        Some(Reload { settings: config.settings(descriptors), history: config.history })
+    })
+}
+
+fn stay(why: &str) -> Option<Reload> {
+    log::error!("the old configuration stays in force: {why}");
+    None
 }
 
 fn cannot_start(error: io::Error) -> StartError {
@@ -49,21 +80,38 @@ fn announce(config: &Config, addresses: &[(Listener, Address)], clients: usize, 
         }
     }
     log::info!("room for {clients} clients ({descriptors} descriptors)");
-    match config.publish_key {
-        None => log::info!(
-            "open, but only for this machine: without --publish-key nobody else is served"
-        ),
-        Some(_) => log::info!("anyone may subscribe; publishing needs the publish key"),
+    for tenant in &config.tenants {
+        log::info!("{}", what_is_open(tenant));
+    }
+    if config.tenants[0].cometql_password.is_none() && matches!(config.cometql, Some(Some(_))) {
+        log::info!("CometQL takes any login, from this machine only, without --cometql-password");
     }
     if let Some((_, Address::Tcp(http))) =
         addresses.iter().find(|(listener, address)| is_page(*listener, address))
     {
         log::info!("open http://{http}/ in two windows and chat, or try:");
-        let key = match config.publish_key {
+        let key = match config.tenants[0].publish_key {
             Some(_) => " -H 'Authorization: Bearer KEY'",
             None => "",
         };
         log::info!("  curl{key} -d 'Hello from curl' http://{http}/channels/SimplePhpChat");
+    }
+}
+
+/// One line about a tenant.
+fn what_is_open(tenant: &Tenant) -> String {
+    let open = match (&tenant.publish_key, tenant.rules.len()) {
+        (None, 0) => "open, but only for this machine: without --publish-key nobody else is served",
+        (None, _) => "only for this machine, where channel rules decide who may do what",
+        (Some(_), 0) => "anyone may subscribe; publishing needs the publish key",
+        (Some(_), _) => "channel rules decide who may do what without the publish key",
+    };
+    match &*tenant.name {
+        "" => open.to_owned(),
+        name => format!(
+            "tenant {name}, /{name}/channels/…: {}",
+            open.replace("--publish-key", "publish_key")
+        ),
     }
 }
 

@@ -11,7 +11,7 @@ const RANKS: [&[&str]; 5] = [
     &["transports", "dialects", "engines", "cometql"],
     &["server"],
     &["reactor"],
-    &["cli", "config", "run", "main", "lib"],
+    &["cli", "config", "check", "run", "main", "lib"],
 ];
 
 /// The top of the house is one floor: its files may know each other.

@@ -343,7 +343,7 @@ impl Engine for MemoryEngine {
 
     fn reload(&mut self, change: &Change<'_>, now: Now) {
         // A smaller bound is kept to from the next publish or read of a channel on.
-        self.limits = change.limits;
+        self.limits = change.limits.clone();
         self.tenants.resize_with(change.tenants, || Tenant::new(now));
         for &tenant in change.removed {
             let tenant = &mut self.tenants[usize::from(tenant.0)];

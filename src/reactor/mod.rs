@@ -18,12 +18,14 @@ use std::time::{Duration, Instant, SystemTime};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::engines::Engine;
+use crate::engines::{Engine, memory};
 use crate::hub::clock::Now;
+use crate::server::reload::TooManyTenants;
 use crate::server::settings::Settings;
 use crate::server::{Key, Listener, Next, Readiness, Server};
 use listener::{Acceptor, Address};
 use socket::StreamSocket;
+use sys::Signal;
 
 /// Events taken from the kernel at a time.
 const EVENTS_MAX: usize = 1024;
@@ -34,7 +36,7 @@ const ACCEPT_PAUSE_MS: u64 = 1_000;
 /// How long clients are given to take their leave when the server stops.
 const DRAIN_MS: u64 = 4_500;
 
-const STOP: Token = Token(usize::MAX);
+const SIGNAL: Token = Token(usize::MAX);
 const WAKE: Token = Token(usize::MAX - 1);
 /// Listeners have the tokens from here up to `WAKE`; connections those below (generations are never 0,
 /// and so great a one is 4 billion connections away).
@@ -51,13 +53,25 @@ pub struct Listen {
     pub listener: Listener,
 }
 
+/// A new configuration, in the form in which it is put in force.
+#[derive(Debug)]
+pub struct Reload {
+    /// What the server is told.
+    pub settings: Settings,
+    /// What the engine keeps.
+    pub history: memory::Limits,
+}
+
+/// Reads the configuration again; `None`, after saying why, if what is in force stays.
+pub type ReadAgain = Box<dyn FnMut() -> Option<Reload>>;
+
 /// The loop and everything it owns.
 pub struct Reactor {
     poll: Poll,
     acceptors: Vec<Accepting>,
     server: Server<StreamSocket>,
     clock: Clock,
-    signals: Option<OwnedFd>,
+    signals: Option<(OwnedFd, ReadAgain)>,
     stop: Stop,
     /// Listeners that may have more to accept, each once.
     accept_again: VecDeque<usize>,
@@ -159,12 +173,12 @@ impl Reactor {
         }))
     }
 
-    /// Drains on SIGTERM and SIGINT.
-    pub fn stop_on_signals(&mut self) -> io::Result<()> {
-        let signals = sys::stop_signals()?;
+    /// From now on SIGTERM and SIGINT drain, and SIGHUP reloads.
+    pub fn obey_signals(&mut self, read_again: ReadAgain) -> io::Result<()> {
+        let signals = sys::signals()?;
         let descriptor = signals.as_raw_fd();
-        self.poll.registry().register(&mut SourceFd(&descriptor), STOP, Interest::READABLE)?;
-        self.signals = Some(signals);
+        self.poll.registry().register(&mut SourceFd(&descriptor), SIGNAL, Interest::READABLE)?;
+        self.signals = Some((signals, read_again));
         Ok(())
     }
 
@@ -235,7 +249,7 @@ impl Reactor {
         let now = self.clock.now();
         for event in events {
             match event.token() {
-                STOP => self.stop.flag.store(true, Ordering::Release),
+                SIGNAL => self.take_signals(now),
                 WAKE => {}
                 Token(token) if token >= FIRST_LISTENER => {
                     let index = token - FIRST_LISTENER;
@@ -256,6 +270,31 @@ impl Reactor {
         }
         self.accept(now);
         self.server.turn(now)
+    }
+
+    fn take_signals(&mut self, now: Now) {
+        while let Some((signals, read_again)) = &mut self.signals
+            && let Some(signal) = sys::next_signal(signals)
+        {
+            match signal {
+                Signal::Stop => self.stop.flag.store(true, Ordering::Release),
+                Signal::Reload if self.acceptors.is_empty() => log::info!("stopping: no reload"),
+                Signal::Reload => {
+                    if let Some(reload) = read_again() {
+                        self.reload(reload, now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn reload(&mut self, reload: Reload, now: Now) {
+        match self.server.reload(reload.settings, reload.history, now) {
+            Ok(()) => log::info!("the new configuration is in force"),
+            Err(TooManyTenants) => {
+                log::error!("too many tenants since the start: the old configuration stays");
+            }
+        }
     }
 
     /// Accepts from every listener that has somebody waiting, a bounded number each.

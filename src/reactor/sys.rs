@@ -24,8 +24,18 @@ pub fn random(bytes: &mut [u8]) -> io::Result<()> {
     if got == bytes.len() as isize { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// A descriptor that becomes readable when SIGTERM or SIGINT arrives; they do nothing else any more.
-pub fn stop_signals() -> io::Result<OwnedFd> {
+/// What a signal asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signal {
+    /// SIGTERM or SIGINT.
+    Stop,
+    /// SIGHUP.
+    Reload,
+}
+
+/// A descriptor that becomes readable when SIGTERM, SIGINT or SIGHUP arrives; they do nothing else any
+/// more.
+pub fn signals() -> io::Result<OwnedFd> {
     // SAFETY: an all-zero sigset_t is a valid value, which `sigemptyset` makes an empty set.
     let mut signals: libc::sigset_t = unsafe { std::mem::zeroed() };
     // SAFETY: `signals` is valid for all of these calls, and the descriptor that signalfd returns is new
@@ -34,9 +44,26 @@ pub fn stop_signals() -> io::Result<OwnedFd> {
         check(libc::sigemptyset(&mut signals))?;
         check(libc::sigaddset(&mut signals, libc::SIGTERM))?;
         check(libc::sigaddset(&mut signals, libc::SIGINT))?;
+        check(libc::sigaddset(&mut signals, libc::SIGHUP))?;
         check(libc::sigprocmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut()))?;
         let flags = libc::SFD_NONBLOCK | libc::SFD_CLOEXEC;
         Ok(OwnedFd::from_raw_fd(check(libc::signalfd(-1, &signals, flags))?))
+    }
+}
+
+/// Takes the next signal from the descriptor of `signals`, if one has arrived.
+pub fn next_signal(signals: &OwnedFd) -> Option<Signal> {
+    // SAFETY: an all-zero signalfd_siginfo is a valid value: it is nothing but integers.
+    let mut info: libc::signalfd_siginfo = unsafe { std::mem::zeroed() };
+    let bytes = size_of_val(&info);
+    // SAFETY: the pointer is to a live value of the length given.
+    let got = unsafe { libc::read(signals.as_raw_fd(), (&raw mut info).cast(), bytes) };
+    if got != bytes as isize {
+        return None;
+    }
+    match info.ssi_signo as i32 {
+        libc::SIGHUP => Some(Signal::Reload),
+        _ => Some(Signal::Stop),
     }
 }
 

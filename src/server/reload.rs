@@ -7,7 +7,7 @@
 use super::Server;
 use super::conn::Flags;
 use super::disconnect::Disconnect;
-use super::settings::{Settings, Tenant};
+use super::settings::{self, Settings, Tenant};
 use super::socket::Socket;
 use crate::engines::{Change, memory};
 use crate::hub::clock::Now;
@@ -45,7 +45,8 @@ impl<S: Socket> Server<S> {
             self.apply_to(slot, &plan.removed, &plan.rekeyed);
         }
         self.uncork();
-        self.engine.reload(&Change { tenants, removed: &plan.removed, limits: history }, now);
+        let limits = settings::history(&self.settings.tenants, history);
+        self.engine.reload(&Change { tenants, removed: &plan.removed, limits }, now);
         for index in self.positions.len()..tenants {
             self.positions.push(self.engine.position(TenantId(index as u16)));
         }

@@ -1,6 +1,8 @@
 //! What an operator decides, in the form the server uses.
 
 use super::limits::Limits;
+use crate::engines::memory::{self, Keep};
+use crate::hub::message::TenantId;
 pub use crate::hub::rules::{Rule, Who};
 
 /// Everything the server is told at start.
@@ -32,43 +34,9 @@ pub struct Tenant {
     /// Its number in CometQL; `None`: every number that is no other tenant's, for the first tenant, and
     /// no CometQL at all for a further one.
     pub dev_id: Option<u32>,
-    /// What its tokens are signed with (JWT, HS256).
-    pub token_secret: Option<Box<str>>,
-    /// What its channels are open to.
-    pub rules: Vec<Rule>,
     /// It was there before a reload and is no more. Its number stays taken: nothing of it can come to
     /// belong to another tenant.
     pub is_removed: bool,
-}
-
-/// Who may do something on a channel without the publish key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Who {
-    /// Everybody.
-    Anyone,
-    /// Who shows a token for it.
-    Token,
-    /// Nobody.
-    Nobody,
-}
-
-/// What holds for the channels whose names begin alike.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Rule {
-    /// How their names begin; empty: all channels.
-    pub prefix: Box<str>,
-    /// Who may listen, and read what is kept.
-    pub subscribe: Option<Who>,
-    /// Who may send.
-    pub publish: Option<Who>,
-    /// Who may see who is there.
-    pub presence: Option<Who>,
-    /// Messages kept for each of these channels; 0: only a short tail for who comes back.
-    pub history: Option<usize>,
-    /// Whether joining and leaving are told.
-    pub events: bool,
-    /// Whether data that is valid JSON is shown as JSON.
-    pub json: bool,
 }
 
 /// Which pages may use the server.
@@ -98,4 +66,20 @@ impl Default for Settings {
             echoes: Vec::new(),
         }
     }
+}
+
+/// What the engine keeps when the tenants' rules are added to the bounds for all channels.
+pub fn history(tenants: &[Tenant], mut limits: memory::Limits) -> memory::Limits {
+    let keep = limits.keep;
+    let of_rule = |rule: &Rule| match rule.history? {
+        0 => Some(Keep { seconds_max: keep.seconds_max.min(Keep::TAIL.seconds_max), ..Keep::TAIL }),
+        messages_max => Some(Keep { messages_max, is_listed: true, ..keep }),
+    };
+    for (index, tenant) in tenants.iter().enumerate() {
+        let rules = tenant.rules.iter();
+        let kept = rules.filter_map(|rule| Some((rule.prefix.clone(), of_rule(rule)?)));
+        let tenant = TenantId(index as u16);
+        limits.keep_by_prefix.extend(kept.map(|(prefix, keep)| (tenant, prefix, keep)));
+    }
+    limits
 }

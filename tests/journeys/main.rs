@@ -8,7 +8,8 @@
 //! | `frames` | WebSocket as such: echo, fragments, publishing, closes |
 //! | `access` | who is let in |
 //! | `starting` | the command line, addresses and socket files |
-//! | `stopping` | signals |
+//! | `reload` | the configuration file, `--check`, and SIGHUP |
+//! | `stopping` | the other signals |
 //! | `hostile` | bad input, and that nobody else notices |
 //! | `crowds` | bounds: slow readers, too many connections, no descriptors |
 //! | `cometql` | a back end that speaks MySQL |
@@ -25,6 +26,8 @@ mod listening;
 mod matrix;
 #[cfg(feature = "cometql")]
 mod mysql;
+#[cfg(feature = "config")]
+mod reload;
 mod requests;
 #[cfg(feature = "jwt")]
 mod rules;
