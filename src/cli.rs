@@ -34,8 +34,8 @@ encke: pushes messages to browsers, the moment any back end has one
 
 usage: encke [OPTION…]
 
-  --http ADDR|unix:PATH         listen for HTTP; repeatable     [127.0.0.1:8080]
-  --cometql ADDR|unix:PATH|off  listen for CometQL (MySQL)      [127.0.0.1:3307]
+  --http ADDR|unix:PATH         listen for HTTP; repeatable    [127.0.0.1:8080]
+  --cometql ADDR|unix:PATH|off  listen for CometQL (MySQL)     [127.0.0.1:3307]
   --cometql-password SECRET     what back ends log in with
   --publish-key SECRET          who shows it may publish; needed to serve others
   --token-secret SECRET         signs tokens (JWT) that channel rules ask for
@@ -46,11 +46,12 @@ usage: encke [OPTION…]
   --example-config              print such a file, every key explained
   --check                       say what is in force and how many clients fit
   --help, --version
+
 Variables do the same: ENCKE_HTTP, ENCKE_PUBLISH_KEY … (lists: with spaces).
 Flags win over variables, both over the file. RUST_LOG=encke=debug says more.
 
 examples:
-  encke                                                  try it: http://127.0.0.1:8080/
+  encke                                                  http://127.0.0.1:8080/
   curl -d 'Hello' http://127.0.0.1:8080/channels/news    publish
   ENCKE_PUBLISH_KEY=… encke --http 0.0.0.0:80            serve the world
 ";

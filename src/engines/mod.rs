@@ -69,9 +69,8 @@ pub trait Engine {
     /// Everything up to this id has been in the feed.
     fn position(&self, tenant: TenantId) -> MessageId;
 
-    /// Goes on under another configuration. An engine that keeps neither tenants nor bounds of its own
-    /// has nothing to do.
-    fn reload(&mut self, _change: &Change<'_>, _now: Now) {}
+    /// Goes on under another configuration.
+    fn reload(&mut self, change: &Change<'_>, now: Now);
 
     /// What is held now.
     fn usage(&self) -> Usage;

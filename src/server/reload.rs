@@ -5,7 +5,7 @@
 //! back it is the same number again, with nothing kept.
 
 use super::Server;
-use super::conn::Flags;
+use super::conn::{Flags, Phase};
 use super::disconnect::Disconnect;
 use super::settings::{self, Settings, Tenant};
 use super::socket::Socket;
@@ -62,9 +62,16 @@ impl<S: Socket> Server<S> {
         if rekeyed.contains(&tenant) {
             self.connections.get_mut(slot).flags.clear(Flags::HAS_KEY);
         }
-        if removed.contains(&tenant) {
+        if removed.contains(&tenant) && !self.is_between_requests(slot) {
             self.end(slot, Disconnect::TenantRemoved);
         }
+    }
+
+    /// Then its tenant is only that of its last request.
+    fn is_between_requests(&self, slot: u32) -> bool {
+        let conn = self.connections.get(slot);
+        let has_body = conn.input.is_some_and(|index| self.inputs.get(index).body.is_some());
+        conn.phase == Phase::Http && !conn.flags.has(Flags::ASKING) && !has_body
     }
 }
 

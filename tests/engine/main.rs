@@ -6,7 +6,7 @@ mod support;
 use std::rc::Rc;
 
 use encke::engines::memory::{Keep, Limits, MemoryEngine};
-use encke::engines::{Engine, Output, Token, Usage};
+use encke::engines::{Change, Engine, Output, Token, Usage};
 use encke::hub::clock::Now;
 use encke::hub::command::{
     Command, Happened, NewMessage, Outcome, RecordKind, Refusal, Replay, Start,
@@ -531,6 +531,33 @@ fn tenants_do_not_see_one_another() {
         bench.ask(Command::Kick { tenant: B, channel: name("a") });
         assert_eq!(bench.last("a", 9), ["mine"]);
         assert_eq!(bench.after("a", START).lost, None);
+    });
+}
+
+#[test]
+fn a_reload_changes_bounds_adds_tenants_and_forgets_those_that_went() {
+    each(Limits::default(), |bench| {
+        for text in ["one", "two", "three"] {
+            bench.publish("a", text);
+        }
+        bench.publish_for(B, "a", b"hers");
+        let limits = keeping(Keep { messages_max: 2, ..Keep::DEFAULT });
+        let now = bench.now();
+        bench.engine.reload(&Change { tenants: 3, removed: &[B], limits }, now);
+        assert_eq!(bench.last("a", 9), ["two", "three"], "the new bound holds");
+        assert_eq!(bench.engine.usage().channels, 1, "nothing is left of B");
+        let new = TenantId(2);
+        bench.publish_for(new, "a", b"first");
+        assert_eq!(texts(&bench.read(new, "a", Start::Last(9))), ["first"]);
+        assert_eq!(bench.last("a", 9), ["two", "three"]);
+        // B comes back: its ids go on, and a cursor from before is told of its loss.
+        let (before, now) = (bench.engine.position(B), bench.now());
+        bench.engine.reload(&Change { tenants: 3, removed: &[], limits }, now);
+        bench.publish_for(B, "a", b"again");
+        assert!(bench.engine.position(B) > before);
+        let replay = bench.read(B, "a", Start::After(START));
+        assert_eq!(lost(&replay).map(|(channels, _)| channels), Some(vec!["a"]));
+        assert_eq!(texts(&replay), ["again"]);
     });
 }
 

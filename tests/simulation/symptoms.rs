@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use encke::engines::memory::{Keep, Limits as EngineLimits, MemoryEngine};
-use encke::engines::{Engine, Output, Token, Usage};
+use encke::engines::{Change, Engine, Output, Token, Usage};
 use encke::hub::clock::Now;
 use encke::hub::command::Command;
 use encke::hub::message::{MessageId, TenantId};
 use encke::server::limits::Limits;
-use encke::server::settings::Settings;
+use encke::server::settings::{Settings, Tenant};
 use encke::server::{Key, Listener, Server};
 
 use crate::support::websocket::client_frame;
@@ -40,6 +40,10 @@ impl Engine for Gate {
 
     fn position(&self, tenant: TenantId) -> MessageId {
         self.inner.position(tenant)
+    }
+
+    fn reload(&mut self, change: &Change<'_>, now: Now) {
+        self.inner.reload(change, now);
     }
 
     fn usage(&self) -> Usage {
@@ -374,4 +378,47 @@ fn watchers_are_not_left_with_a_count_that_was_true_only_for_a_moment() {
     let text = bench.read(&mut watcher);
     let last = text.lines().rfind(|line| line.contains("encke:presence")).unwrap();
     assert!(last.contains("\"count\":2"), "{text}");
+}
+
+#[test]
+fn a_reload_amid_a_batch_ends_the_removed_tenant_and_nobody_else() {
+    let limits = Limits { deliveries_per_turn: 1, ..Limits::default() };
+    let mut bench = Bench::new(limits.clone(), Keep::DEFAULT);
+    let reload = |bench: &mut Bench, name: &str| {
+        let further = Tenant { name: name.into(), ..Tenant::default() };
+        let tenants = vec![Tenant::default(), further];
+        let settings = Settings { limits: limits.clone(), tenants, ..Settings::default() };
+        bench.server.reload(settings, EngineLimits::default(), bench.now).expect("few tenants");
+        bench.server.verify();
+    };
+    reload(&mut bench, "shop");
+    let back_end = bench.connect(100_000);
+    let listen = |bench: &mut Bench, target: &str| {
+        let peer = bench.connect(100_000);
+        bench.get(&peer, target, SSE);
+        peer
+    };
+    let mut stay: Vec<Peer> = (0..3).map(|_| listen(&mut bench, "/channels/a")).collect();
+    let mut go: Vec<Peer> = (0..3).map(|_| listen(&mut bench, "/shop/channels/a")).collect();
+    bench.turn();
+    bench.publish(&back_end, "/channels/a", "for all who stay");
+    bench.publish(&back_end, "/shop/channels/a", "for all who go");
+    bench.turn();
+    reload(&mut bench, "blog");
+    let mut new = listen(&mut bench, "/blog/channels/a");
+    bench.publish(&back_end, "/blog/channels/a", "for the new one");
+    for peer in &mut stay {
+        let text = bench.read(peer);
+        assert_eq!(text.matches("data: for ").count(), 1, "{text}");
+        assert!(text.contains("for all who stay"), "{text}");
+    }
+    let text = bench.read(&mut new);
+    assert!(text.contains("for the new one") && !text.contains("for all"), "{text}");
+    for peer in &mut go {
+        let text = bench.read(peer);
+        assert!(!text.contains("who stay") && !text.contains("new one"), "{text}");
+        assert!(bench.server.holdings().memberships == 4, "they listen no more");
+    }
+    bench.pass_seconds(30);
+    assert_eq!(bench.server.connections(), 5, "three that stay, a new one, the back end");
 }

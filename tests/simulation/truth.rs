@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use encke::engines::{Engine, Output, Token, Usage};
+use encke::engines::{Change, Engine, Output, Token, Usage};
 use encke::hub::clock::Now;
 use encke::hub::command::{Command, Happened};
 use encke::hub::message::{Message, MessageId, TenantId};
@@ -107,6 +107,10 @@ impl Engine for Recorded {
 
     fn position(&self, tenant: TenantId) -> MessageId {
         self.engine.position(tenant)
+    }
+
+    fn reload(&mut self, change: &Change<'_>, now: Now) {
+        self.engine.reload(change, now);
     }
 
     fn usage(&self) -> Usage {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use encke::engines::memory::{Limits, MemoryEngine};
-use encke::engines::{Engine, Output, Token, Usage};
+use encke::engines::{Change, Engine, Output, Token, Usage};
 use encke::hub::clock::Now;
 use encke::hub::command::{Command, Happened, Outcome};
 use encke::hub::message::{MessageId, TenantId};
@@ -139,6 +139,13 @@ impl Engine for LateEngine {
 
     fn position(&self, tenant: TenantId) -> MessageId {
         self.positions[usize::from(tenant.0)]
+    }
+
+    fn reload(&mut self, change: &Change<'_>, now: Now) {
+        self.inner.reload(change, now);
+        for index in self.positions.len()..change.tenants {
+            self.positions.push(self.inner.position(TenantId(index as u16)));
+        }
     }
 
     fn usage(&self) -> Usage {
