@@ -10,6 +10,7 @@ pub mod jwt;
 pub mod jwt;
 #[cfg(feature = "cometql")]
 pub mod mysql;
+pub mod prometheus;
 pub mod sse;
 pub mod url;
 pub mod websocket;
