@@ -14,6 +14,8 @@
 //! idle session owns its user's and its database's name and no buffer; a nonce lives only until its
 //! proof.
 
+use std::num::NonZeroU16;
+
 use log::debug;
 
 use super::run::{self, Answer, Finish, Run, Who};
@@ -41,6 +43,8 @@ pub struct Session {
     tenant: TenantId,
     /// The number that the client's next packet must have; the answer's is one more.
     sequence: u8,
+    /// The last error that the client was told.
+    told: Option<NonZeroU16>,
 }
 
 #[cfg(target_pointer_width = "64")]
@@ -85,6 +89,7 @@ impl Session {
             connection_number,
             tenant: TenantId::default(),
             sequence: 1,
+            told: None,
         }
     }
 
@@ -138,6 +143,11 @@ impl Session {
     /// Whose back end this is, once it has logged in.
     pub fn tenant(&self) -> TenantId {
         self.tenant
+    }
+
+    /// Takes the number of the error that the client was told since this was asked last.
+    pub fn take_error(&mut self) -> Option<u16> {
+        self.told.take().map(NonZeroU16::get)
     }
 
     /// The name under which a login has just failed, to be logged and slowed down.
@@ -258,7 +268,7 @@ impl Session {
         let command = match Command::parse(payload) {
             Ok(command) => command,
             Err(error) => {
-                resultset::error(&mut self.writer(out), error.code(), error.text());
+                self.error(error.code(), error.text(), out);
                 return self.ready();
             }
         };
@@ -279,13 +289,13 @@ impl Session {
             Command::Statistics => resultset::text(&mut self.writer(out), variables::VERSION),
             Command::Prepare(_) => {
                 let text = "Prepared statements are not supported by this server yet";
-                resultset::error(&mut self.writer(out), Code::UNSUPPORTED_PREPARE, text);
+                self.error(Code::UNSUPPORTED_PREPARE, text, out);
             }
             Command::Unanswered => {}
             Command::Unserved(name) => {
                 debug!("cometql {}: {name} is not served", self.connection_number);
                 let text = "Unknown command";
-                resultset::error(&mut self.writer(out), Code::UNKNOWN_COMMAND, text);
+                self.error(Code::UNKNOWN_COMMAND, text, out);
             }
         }
         self.ready()
@@ -331,21 +341,26 @@ impl Session {
         }
     }
 
-    fn answer(&self, answer: Result<Answer, Error>, out: &mut Vec<u8>) {
-        let mut writer = self.writer(out);
+    fn answer(&mut self, answer: Result<Answer, Error>, out: &mut Vec<u8>) {
         match answer {
             Ok(Answer::Done { affected_rows, insert_id }) => {
-                resultset::ok(&mut writer, affected_rows, insert_id);
+                resultset::ok(&mut self.writer(out), affected_rows, insert_id);
             }
             Ok(Answer::Rows { columns, rows }) => {
+                let mut writer = self.writer(out);
                 resultset::columns(&mut writer, &columns);
                 for row in &rows {
                     resultset::row(&mut writer, row);
                 }
                 resultset::eof(&mut writer);
             }
-            Err(error) => resultset::error(&mut writer, error.code(), &error.to_string()),
+            Err(error) => self.error(error.code(), &error.to_string(), out),
         }
+    }
+
+    fn error(&mut self, code: Code, text: &str, out: &mut Vec<u8>) {
+        self.told = NonZeroU16::new(code.number);
+        resultset::error(&mut self.writer(out), code, text);
     }
 
     fn writer<'a>(&self, out: &'a mut Vec<u8>) -> Writer<'a> {
@@ -361,7 +376,7 @@ impl Session {
 
     /// The last word.
     fn end(&mut self, code: Code, text: &str, out: &mut Vec<u8>) -> Step {
-        resultset::error(&mut self.writer(out), code, text);
+        self.error(code, text, out);
         self.phase = Phase::Closed { login_failed: false };
         Step::Close
     }

@@ -43,6 +43,9 @@ pub const NATIVE: u8 = 0;
 /// Number of the echo endpoints: no messages ever reach them.
 pub const ECHO: u8 = 1;
 
+/// What the dialects are called in the statistics, in the order of their numbers.
+pub const NAMES: [&str; 2] = ["native", "echo"];
+
 /// The dialect of a number, as a slot keeps it.
 pub fn dialect(number: u8) -> &'static dyn Dialect {
     match number {

@@ -26,6 +26,7 @@ pub mod names;
 pub mod rules;
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use members::{Members, Moved, SubscriberId};
 use message::TenantId;
@@ -168,6 +169,18 @@ impl Hub {
     /// Channels with listeners, and memberships, of all tenants.
     pub fn totals(&self) -> (usize, usize) {
         (self.channels.len() - self.free.len(), self.memberships)
+    }
+
+    /// Every number of a channel is below this one.
+    pub fn end(&self) -> u32 {
+        self.channels.len() as u32
+    }
+
+    /// Tenant, name and count of the channels with these numbers.
+    pub fn look(&self, numbers: Range<u32>) -> impl Iterator<Item = (TenantId, &ChannelName, u32)> {
+        let end = self.channels.len().min(numbers.end as usize);
+        let channels = self.channels.get(numbers.start as usize..end).unwrap_or_default();
+        channels.iter().flatten().map(|one| (one.tenant, &one.name, one.members.count()))
     }
 
     /// Whether a count may have changed since its watchers were told.

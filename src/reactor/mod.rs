@@ -4,6 +4,7 @@
 //! what an event leaves undone, the server remembers.
 
 pub mod listener;
+mod memory;
 pub mod socket;
 #[allow(unsafe_code, reason = "signals, limits and socket options have no safe call")]
 pub mod sys;
@@ -18,7 +19,8 @@ use std::time::{Duration, Instant, SystemTime};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::engines::{Engine, memory};
+use crate::engines::Engine;
+use crate::engines::memory::Limits as HistoryLimits;
 use crate::hub::clock::Now;
 use crate::server::reload::TooManyTenants;
 use crate::server::settings::Settings;
@@ -59,7 +61,7 @@ pub struct Reload {
     /// What the server is told.
     pub settings: Settings,
     /// What the engine keeps.
-    pub history: memory::Limits,
+    pub history: HistoryLimits,
 }
 
 /// Reads the configuration again; `None`, after saying why, if what is in force stays.
@@ -113,12 +115,20 @@ impl Clock {
 
     /// Reads both clocks.
     pub fn now(self) -> Now {
+        self.read().0
+    }
+
+    /// Reads both clocks; beside the moment, microseconds since the start.
+    fn read(self) -> (Now, u64) {
         let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Now {
-            ms: self.start.elapsed().as_millis() as u64,
-            unix_second: unix.as_secs(),
-            unix_nanos: unix.subsec_nanos(),
-        }
+        let us = self.us();
+        let ms = us / 1000;
+        (Now { ms, unix_second: unix.as_secs(), unix_nanos: unix.subsec_nanos() }, us)
+    }
+
+    /// Microseconds since the start.
+    fn us(self) -> u64 {
+        self.start.elapsed().as_micros() as u64
     }
 }
 
@@ -160,11 +170,13 @@ impl Reactor {
             let token = Token(FIRST_LISTENER + index);
             poll.registry().register(&mut SourceFd(&descriptor), token, Interest::READABLE)?;
         }
+        let mut server = Server::new(settings, engine, seed, clock.now());
+        server.measure_memory_by(memory::resident_bytes);
         let stop = Stop { flag: Arc::new(AtomicBool::new(false)), waker };
         Ok(Ok(Reactor {
             poll,
             acceptors,
-            server: Server::new(settings, engine, seed, clock.now()),
+            server,
             clock,
             signals: None,
             stop,
@@ -246,7 +258,8 @@ impl Reactor {
     }
 
     fn turn(&mut self, events: &Events) -> Next {
-        let now = self.clock.now();
+        let (now, began_us) = self.clock.read();
+        self.server.turn_begins(began_us);
         for event in events {
             match event.token() {
                 SIGNAL => self.take_signals(now),
@@ -269,7 +282,9 @@ impl Reactor {
             }
         }
         self.accept(now);
-        self.server.turn(now)
+        let next = self.server.turn(now);
+        self.server.turn_ends(self.clock.us());
+        next
     }
 
     fn take_signals(&mut self, now: Now) {

@@ -16,6 +16,13 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     Ok(limit.rlim_cur)
 }
 
+/// Bytes of a page of memory.
+pub fn page_bytes() -> u64 {
+    // SAFETY: takes no pointer.
+    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(bytes).unwrap_or(4096)
+}
+
 /// Fills `bytes` (at most 256) from the kernel's random source.
 pub fn random(bytes: &mut [u8]) -> io::Result<()> {
     // SAFETY: pointer and length are those of one live slice.

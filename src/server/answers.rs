@@ -87,6 +87,8 @@ impl<S: Socket> Server<S> {
         match happened {
             Happened::Published(message) => {
                 self.metrics.messages_published += 1;
+                self.metrics.published_bytes += message.bytes() as u64;
+                self.metrics.lag.message_waits();
                 self.push_to_feed(message);
             }
             Happened::Kicked { tenant, channel } => self.on_kicked(tenant, &channel),

@@ -1,9 +1,13 @@
 //! A look inside: what is held, and whether everything that points at something is pointed back at.
 
 use super::Server;
-use super::conn::Phase;
+use super::conn::{Conn, Phase};
+use super::input::Input;
+use super::outbox::Outbox;
 use super::socket::Socket;
-use super::subscribe::Extra;
+use super::stats::View;
+use super::subscribe::{Extra, Further};
+use crate::hub::members::SubscriberId;
 
 /// What the server holds, in numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -42,13 +46,38 @@ impl<S: Socket> Server<S> {
             memberships,
             channels,
             outboxes: self.outboxes.len(),
-            outbox_bytes: self.outboxes.values().map(|outbox| outbox.bytes()).sum(),
+            outbox_bytes: self.metrics.queued_bytes as usize,
             inputs: self.inputs.len(),
             furthers: self.furthers.len(),
             extras: self.extras.len(),
             asks: self.asks.len(),
             feed: self.feed.len(),
         }
+    }
+
+    /// What the statistics show.
+    pub(super) fn view(&self) -> View<'_> {
+        View {
+            metrics: &self.metrics,
+            held: self.holdings(),
+            history: self.engine.usage(),
+            uptime_seconds: (self.now.ms - self.started.ms) / 1000,
+            start_unix_second: self.started.unix_second,
+            dashboards: self.dashboard.watchers(),
+            connections_bytes: self.connections_bytes(),
+            resident_bytes: (self.resident_bytes)(),
+        }
+    }
+
+    /// What connections occupy: their slots, their places in channels, and their boxes in side pools
+    /// without what these point to.
+    fn connections_bytes(&self) -> usize {
+        self.connections.len() * size_of::<Conn<S>>()
+            + self.hub.totals().1 * size_of::<SubscriberId>()
+            + self.outboxes.len() * size_of::<Outbox>()
+            + self.inputs.len() * size_of::<Input>()
+            + self.furthers.len() * size_of::<Further>()
+            + self.extras.len() * size_of::<Extra>()
     }
 
     /// Follows every link from both ends. Takes as long as there are connections.
@@ -72,6 +101,8 @@ impl<S: Socket> Server<S> {
         }
         let held = self.holdings();
         assert_eq!(memberships, held.memberships, "every member knows of its membership");
+        let queued: usize = self.outboxes.values().map(Outbox::bytes).sum();
+        assert_eq!(queued, held.outbox_bytes, "every queued byte is counted");
         assert_eq!(outboxes, held.outboxes, "every outbox has an owner");
         assert_eq!(inputs, held.inputs, "every input box has an owner");
         assert_eq!(furthers, held.furthers, "every further membership has an owner");

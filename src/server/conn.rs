@@ -42,6 +42,32 @@ pub(crate) enum Phase {
 
 impl Phase {
     pub const COUNT: usize = 9;
+    /// Those in which a slot is somebody's, as the statistics show them.
+    pub const USED: [Phase; Phase::COUNT - 1] = [
+        Phase::Http,
+        Phase::WebSocket,
+        Phase::EventStream,
+        Phase::Stream,
+        Phase::LongPoll,
+        Phase::Detached,
+        Phase::MySql,
+        Phase::Closing,
+    ];
+
+    /// Its name in the statistics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Free => "free",
+            Phase::Http => "http",
+            Phase::WebSocket => "ws",
+            Phase::EventStream => "sse",
+            Phase::Stream => "stream",
+            Phase::LongPoll => "poll",
+            Phase::MySql => "cometql",
+            Phase::Detached => "detached",
+            Phase::Closing => "closing",
+        }
+    }
 }
 
 /// Bits of a slot.

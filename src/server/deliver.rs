@@ -61,6 +61,8 @@ impl<S: Socket> Server<S> {
             *position = message.id.max(*position);
         }
         self.metrics.batches += 1;
+        self.metrics.lag.batch_begins(batch.messages.len());
+        self.dashboard.saw(&batch.messages);
         // 0 is "never": the first batch has number 1.
         self.batch_number = self.batch_number.checked_add(1).unwrap_or(1);
         let rendered = Rendered::new(batch.parts.len());
@@ -69,6 +71,7 @@ impl<S: Socket> Server<S> {
 
     fn end_batch(&mut self, under_way: UnderWay) {
         self.metrics.renders += under_way.rendered.count;
+        self.metrics.lag.batch_ends();
         for (channel, moved) in under_way.batch.end(&mut self.hub) {
             self.on_moved(channel, moved);
         }
@@ -106,6 +109,8 @@ impl<S: Socket> Server<S> {
         let (phase, format) = (conn.phase, conn.format);
         let run = under_way.rendered.run(&under_way.batch, part, format, &self.callbacks);
         let Some(piece) = run.whole() else { return };
+        self.metrics.deliveries += 1;
+        self.metrics.messages_delivered += u64::from(run.shown);
         if phase == Phase::LongPoll {
             let cursor = under_way.batch.last_of(&[part]);
             return self.deliver_to_poll(slot, std::slice::from_ref(piece), cursor);
@@ -127,10 +132,12 @@ impl<S: Socket> Server<S> {
             let messages = under_way.batch.merged(&parts).into_iter();
             return self.hold(slot, messages.map(|(_, _, message)| Rc::clone(message)));
         }
-        let pieces = self.merged_pieces(under_way, slot, &parts);
+        let (pieces, shown) = self.merged_pieces(under_way, slot, &parts);
         if pieces.is_empty() {
             return;
         }
+        self.metrics.deliveries += 1;
+        self.metrics.messages_delivered += shown as u64;
         if self.connections.get(slot).phase == Phase::LongPoll {
             let cursor = under_way.batch.last_of(&parts);
             return self.deliver_to_poll(slot, &pieces, cursor);
@@ -146,24 +153,29 @@ impl<S: Socket> Server<S> {
         parts
     }
 
-    /// The bytes of several parts, message by message in id order.
-    fn merged_pieces(&self, under_way: &mut UnderWay, slot: u32, parts: &[usize]) -> Vec<Piece> {
+    /// The bytes of several parts, message by message in id order, and how many messages these are.
+    fn merged_pieces(
+        &self,
+        under_way: &mut UnderWay,
+        slot: u32,
+        parts: &[usize],
+    ) -> (Vec<Piece>, usize) {
         let format = self.connections.get(slot).format;
         let UnderWay { batch, rendered, .. } = under_way;
         if let &[part] = parts {
             let run = rendered.run(batch, part, format, &self.callbacks);
-            return run.whole().into_iter().cloned().collect();
+            return (run.whole().into_iter().cloned().collect(), run.shown as usize);
         }
         let mut pieces = Vec::new();
         for (part, index, _) in batch.merged(parts) {
             pieces.extend(rendered.run(batch, part, format, &self.callbacks).message(index));
         }
-        pieces
+        let shown = pieces.len();
+        (pieces, shown)
     }
 
     /// Writes a delivery; a client with too much waiting already is cut.
     pub(super) fn deliver(&mut self, slot: u32, chunks: &[Chunk<'_>]) {
-        self.metrics.deliveries += 1;
         let waiting = self.waiting_bytes(slot);
         if waiting > 0 {
             let bytes: usize = chunks.iter().map(Chunk::len).sum();

@@ -48,6 +48,7 @@ impl<S: Socket> Server<S> {
     fn give_memory_back(&mut self) {
         self.ready_again.shrink_to(QUEUE_KEPT);
         self.feed.shrink_to(QUEUE_KEPT);
+        self.metrics.lag.give_memory_back();
         self.asks.shrink_to(QUEUE_KEPT);
         self.sessions.shrink_to(QUEUE_KEPT);
         self.out.shrink_to(OUT_BYTES_KEPT);

@@ -7,17 +7,14 @@ use super::disconnect::Disconnect;
 use super::respond::{Reply, Response, options};
 use super::route::{self, Admitted, Route};
 use super::socket::Socket;
-use super::{Server, metrics};
+use super::{Server, pages, stats};
 use crate::dialects::native::{self, Publish, PublishToUser, Refusal, Request};
 use crate::hub::command::Command;
 use crate::hub::delivery::Transport;
 use crate::hub::message::{Data, TenantId};
 use crate::hub::names::ChannelName;
 use crate::proto::http1::{self, Body, Head, HeaderSpace, Version};
-use crate::proto::{chunked, ws_handshake};
-
-/// The chat page, with the places where a nonce goes.
-const PAGE: &str = include_str!("../web/chat.html");
+use crate::proto::{chunked, prometheus, ws_handshake};
 
 /// A request that waits for its body.
 pub(crate) struct BodyUnderWay {
@@ -178,8 +175,11 @@ impl<S: Socket> Server<S> {
     /// Answers in one piece whatever does not become an endless response.
     fn answer(&mut self, slot: u32, reply: Reply, tenant: TenantId, route: Route, body: &[u8]) {
         let (command, ask) = match route {
-            Route::Page => return self.show_page(slot, &reply),
+            Route::Page => return self.show_page(slot, &reply, pages::CHAT),
+            Route::Dashboard => return self.show_page(slot, &reply, pages::DASHBOARD),
+            Route::DashboardEvents => return self.watch(slot, &reply),
             Route::Stats => return self.show_stats(slot, &reply),
+            Route::Metrics => return self.show_metrics(slot, &reply),
             Route::Options(allow) => return self.respond(slot, &reply, options(&reply, allow)),
             Route::Native(Request::History { channels, start }) => {
                 let ask = Ask::History { reply, start };
@@ -219,39 +219,17 @@ impl<S: Socket> Server<S> {
         self.ask(slot, ask, command);
     }
 
-    fn show_page(&mut self, slot: u32, reply: &Reply) {
-        let mut bytes = [0; 15];
-        self.random.fill(&mut bytes);
-        let nonce: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let page = PAGE
-            .replace("<script>", &format!("<script nonce=\"{nonce}\">"))
-            .replace("<style>", &format!("<style nonce=\"{nonce}\">"));
-        let policy = format!(
-            "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; \
-             connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
-             frame-ancestors 'none'"
-        );
-        let response = Response {
-            status: 200,
-            content_type: "text/html; charset=utf-8",
-            headers: Vec::new(),
-            body: page.into_bytes().into(),
-        };
-        let response = response
-            .with("Content-Security-Policy", policy.into_bytes())
-            .with("X-Content-Type-Options", &b"nosniff"[..])
-            .with("Referrer-Policy", &b"no-referrer"[..]);
-        self.respond(slot, reply, response);
+    fn show_stats(&mut self, slot: u32, reply: &Reply) {
+        let mut body = stats::json(&self.view());
+        body.push(b'\n');
+        self.respond(slot, reply, Response::json(200, body));
     }
 
-    fn show_stats(&mut self, slot: u32, reply: &Reply) {
-        let snapshot = metrics::Snapshot {
-            uptime_seconds: (self.now.ms - self.started_ms) / 1000,
-            held: self.holdings(),
-            history: self.engine.usage(),
-        };
-        let body = metrics::stats_json(&self.metrics, &snapshot);
-        self.respond(slot, reply, Response::json(200, body.into_bytes()));
+    fn show_metrics(&mut self, slot: u32, reply: &Reply) {
+        let body = stats::prometheus(&self.view());
+        let mut response = Response::json(200, body);
+        response.content_type = prometheus::CONTENT_TYPE;
+        self.respond(slot, reply, response);
     }
 
     fn upgrade_to_echo(&mut self, slot: u32, head: &Head<'_>, reply: &Reply, is_reversed: bool) {
@@ -274,6 +252,7 @@ impl<S: Socket> Server<S> {
             Ok(handshake) => {
                 let accept = ws_handshake::accept_key(&handshake.key);
                 ws_handshake::write_response(self.out(slot), accept, subprotocol);
+                self.metrics.responses.add(101);
                 true
             }
             Err(error) => {
@@ -288,11 +267,10 @@ impl<S: Socket> Server<S> {
     }
 
     pub(super) fn become_websocket(&mut self, slot: u32, format: Format) {
+        self.connections.get_mut(slot).format = format;
         self.set_phase(slot, Phase::WebSocket);
         let deadline = Tick::after(self.now, self.settings.limits.heartbeat_seconds);
-        let conn = self.connections.get_mut(slot);
-        conn.format = format;
-        conn.deadline = deadline;
+        self.connections.get_mut(slot).deadline = deadline;
     }
 
     fn log_access(&self, slot: u32, head: &Head<'_>) {

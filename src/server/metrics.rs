@@ -1,27 +1,54 @@
-//! What the server counts. Plain numbers: there is one thread.
+//! What the server counts. Plain numbers: there is one thread, and counting is an addition.
+//!
+//! What each number is called, and what it means, is in `stats.rs`.
 
-use super::audit::Holdings;
-use super::conn::Phase;
+use super::conn::{Format, Phase};
 use super::disconnect::Disconnect;
-use crate::engines::Usage;
+use super::lag::Lag;
+use crate::dialects;
+use crate::hub::delivery::Transport;
 
-/// Counters since the start, and connections by phase now.
+/// Counters since the start, and connections now.
 #[derive(Default)]
 pub(crate) struct Metrics {
     pub accepted: u64,
     pub refused: u64,
     pub requests: u64,
     pub messages_published: u64,
+    pub published_bytes: u64,
     pub batches: u64,
     pub deliveries: u64,
+    pub messages_delivered: u64,
     pub renders: u64,
     pub cursors_lost: u64,
     pub bytes_in: u64,
     pub bytes_out: u64,
+    /// Bytes in all outboxes now.
+    pub queued_bytes: u64,
     /// Indexed by `Disconnect`.
     pub ended: [u64; Disconnect::ALL.len()],
-    /// Indexed by `Phase`.
+    /// Now. Indexed by `Phase`.
     pub phases: [u64; Phase::COUNT],
+    /// Indexed by dialect, then `Transport`.
+    pub clients: [[Clients; Transport::ALL.len()]; dialects::NAMES.len()],
+    /// Back ends on the MySQL protocol.
+    pub back_ends: Clients,
+    /// HTTP responses by status.
+    pub responses: Tally,
+    /// WebSocket closes by code, those that this side began.
+    pub closes_sent: Tally,
+    /// Those that clients began; without a code, 1005 (RFC 6455 §7.1.5).
+    pub closes_received: Tally,
+    /// SQL errors by MySQL's number.
+    pub sql_errors: Tally,
+    pub lag: Lag,
+}
+
+/// Clients of one kind.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Clients {
+    pub now: u64,
+    pub opened: u64,
 }
 
 impl Metrics {
@@ -29,66 +56,66 @@ impl Metrics {
         self.ended[why as usize] += 1;
     }
 
-    pub fn phase_changes(&mut self, from: Phase, to: Phase) {
-        self.phases[from as usize] = self.phases[from as usize].saturating_sub(1);
-        self.phases[to as usize] += 1;
+    /// A connection begins to be in a phase. Its format stays what it is until it leaves.
+    pub fn enter(&mut self, phase: Phase, format: Format) {
+        self.phases[phase as usize] += 1;
+        if let Some(clients) = self.clients(phase, format) {
+            clients.now += 1;
+            clients.opened += 1;
+        }
+    }
+
+    pub fn leave(&mut self, phase: Phase, format: Format) {
+        self.phases[phase as usize] -= 1;
+        if let Some(clients) = self.clients(phase, format) {
+            clients.now -= 1;
+        }
+    }
+
+    fn clients(&mut self, phase: Phase, format: Format) -> Option<&mut Clients> {
+        match phase {
+            Phase::MySql => Some(&mut self.back_ends),
+            Phase::WebSocket | Phase::EventStream | Phase::Stream | Phase::LongPoll => {
+                let of_dialect = &mut self.clients[usize::from(format.dialect)];
+                Some(&mut of_dialect[usize::from(format.transport)])
+            }
+            _ => None,
+        }
     }
 }
 
-/// What `/stats` shows beside the counters.
-pub(crate) struct Snapshot {
-    pub uptime_seconds: u64,
-    pub held: Holdings,
-    pub history: Usage,
+/// Different numbers that one tally tells apart. Ours are fewer; this holds if somebody forgets.
+const NUMBERS_MAX: usize = 64;
+
+/// Counts by a number out of a short list.
+#[derive(Default)]
+pub(crate) struct Tally(Vec<(u16, u64)>);
+
+impl Tally {
+    pub fn add(&mut self, number: u16) {
+        if let Some((_, count)) = self.0.iter_mut().find(|(known, _)| *known == number) {
+            *count += 1;
+        } else if self.0.len() < NUMBERS_MAX {
+            self.0.push((number, 1));
+        }
+    }
+
+    /// In the order of the numbers.
+    pub fn counts(&self) -> Vec<(u16, u64)> {
+        let mut counts = self.0.clone();
+        counts.sort_unstable();
+        counts
+    }
 }
 
-/// The body of `/stats`.
-pub(crate) fn stats_json(metrics: &Metrics, now: &Snapshot) -> String {
-    let phase = |phase: Phase| metrics.phases[phase as usize];
-    let ended: Vec<String> = Disconnect::ALL
-        .into_iter()
-        .map(|why| format!("\"{}\":{}", why.row().name, metrics.ended[why as usize]))
-        .collect();
-    format!(
-        concat!(
-            "{{\"version\":\"{}\",\"uptime_seconds\":{},",
-            "\"connections\":{{\"total\":{},\"http\":{},\"ws\":{},\"sse\":{},\"stream\":{},",
-            "\"poll\":{},\"detached\":{},\"cometql\":{},\"closing\":{}}},",
-            "\"connections_accepted\":{},\"connections_refused\":{},\"requests\":{},",
-            "\"channels\":{},\"memberships\":{},",
-            "\"messages_published\":{},\"batches\":{},\"deliveries\":{},\"renders\":{},",
-            "\"cursors_lost\":{},\"bytes_in\":{},\"bytes_out\":{},\"clients_behind\":{},\"queued_bytes\":{},",
-            "\"history\":{{\"channels\":{},\"messages\":{},\"bytes\":{}}},",
-            "\"ended\":{{{}}}}}\n"
-        ),
-        env!("CARGO_PKG_VERSION"),
-        now.uptime_seconds,
-        now.held.slots,
-        phase(Phase::Http),
-        phase(Phase::WebSocket),
-        phase(Phase::EventStream),
-        phase(Phase::Stream),
-        phase(Phase::LongPoll),
-        phase(Phase::Detached),
-        phase(Phase::MySql),
-        phase(Phase::Closing),
-        metrics.accepted,
-        metrics.refused,
-        metrics.requests,
-        now.held.channels,
-        now.held.memberships,
-        metrics.messages_published,
-        metrics.batches,
-        metrics.deliveries,
-        metrics.renders,
-        metrics.cursors_lost,
-        metrics.bytes_in,
-        metrics.bytes_out,
-        now.held.outboxes,
-        now.held.outbox_bytes,
-        now.history.channels,
-        now.history.messages,
-        now.history.bytes,
-        ended.join(",")
-    )
+/// What stands for all close codes that are the applications' own.
+pub(crate) const OTHER_CODE: u16 = 0;
+
+/// A client's close code as it is counted: applications have thousands.
+pub(crate) fn known_close_code(code: Option<u16>) -> u16 {
+    match code {
+        None => 1005,
+        Some(code @ 1000..=1014) => code,
+        Some(_) => OTHER_CODE,
+    }
 }

@@ -18,18 +18,23 @@
 //! | `reload.rs` | new settings while it runs |
 //! | `deadlines.rs`, `expire.rs` | time |
 //! | `audit.rs` | a look inside |
-//! | `disconnect.rs`, `metrics.rs`, `limits.rs`, `settings.rs` | tables |
+//! | `metrics.rs`, `histogram.rs`, `lag.rs`, `recent.rs` | what is counted, measured and remembered |
+//! | `stats.rs`, `dashboard.rs`, `pages.rs` | and how it is shown |
+//! | `disconnect.rs`, `limits.rs`, `settings.rs` | tables |
 
 mod answers;
 mod audit;
 mod conn;
+mod dashboard;
 mod deadlines;
 mod deliver;
 mod disconnect;
 mod expire;
+mod histogram;
 mod http;
 mod identity;
 mod input;
+mod lag;
 pub mod limits;
 mod metrics;
 #[cfg(feature = "cometql")]
@@ -39,10 +44,12 @@ mod mysql;
 mod mysql;
 mod outbox;
 mod output;
+mod pages;
 mod poll;
 mod pool;
 mod presence;
 mod random;
+mod recent;
 pub mod reload;
 mod rendered;
 mod respond;
@@ -50,6 +57,7 @@ pub mod route;
 pub mod settings;
 mod slab;
 pub mod socket;
+mod stats;
 mod subscribe;
 mod websocket;
 
@@ -64,7 +72,8 @@ use crate::hub::message::{Message, MessageId, TenantId};
 
 use answers::Pending;
 pub use audit::Holdings;
-use conn::{Conn, Flags, Phase};
+use conn::{Conn, Flags, Format, Phase};
+use dashboard::Dashboard;
 use deadlines::{Sweep, Tick};
 use deliver::UnderWay;
 use disconnect::Disconnect;
@@ -74,6 +83,7 @@ use outbox::Outbox;
 use pool::Pool;
 use presence::CountsAsked;
 use random::Random;
+use recent::{Recent, Wrong};
 use rendered::Callbacks;
 use settings::Settings;
 pub use slab::Key;
@@ -120,7 +130,7 @@ pub struct Server<S> {
     settings: Settings,
     now: Now,
     tick: Tick,
-    started_ms: u64,
+    started: Now,
     connections: Slab<S>,
     outboxes: Pool<Outbox>,
     inputs: Pool<Input>,
@@ -157,6 +167,10 @@ pub struct Server<S> {
     date: (u64, [u8; 29]),
     random: Random,
     metrics: Metrics,
+    recent: Recent,
+    dashboard: Dashboard,
+    /// What the system says this process has in memory, in bytes.
+    resident_bytes: fn() -> u64,
     is_draining: bool,
 }
 
@@ -170,7 +184,7 @@ impl<S: Socket> Server<S> {
             settings,
             now,
             tick: Tick::of(now),
-            started_ms: now.ms,
+            started: now,
             connections: Slab::new(),
             outboxes: Pool::new(),
             inputs: Pool::new(),
@@ -199,6 +213,9 @@ impl<S: Socket> Server<S> {
             date: (u64::MAX, [0; 29]),
             random: Random::new(seed),
             metrics: Metrics::default(),
+            recent: Recent::default(),
+            dashboard: Dashboard::default(),
+            resident_bytes: || 0,
             is_draining: false,
         }
     }
@@ -221,7 +238,7 @@ impl<S: Socket> Server<S> {
         let deadline = Tick::after(now, limits.head_seconds);
         let key =
             self.connections.insert(Conn { socket: Some(socket), phase, deadline, ..Conn::free() });
-        self.metrics.phases[phase as usize] += 1;
+        self.metrics.enter(phase, Format::default());
         if listener == Listener::CometQl {
             self.greet(key.slot);
             self.uncork();
@@ -260,9 +277,15 @@ impl<S: Socket> Server<S> {
         let batch_left = self.run_batch();
         let sweep_left = self.run_deadlines();
         self.announce_counts();
+        let round_left = self.run_dashboard();
         self.settle();
         self.uncork();
-        if batch_left || sweep_left || !self.ready_again.is_empty() || !self.feed.is_empty() {
+        if batch_left
+            || sweep_left
+            || round_left
+            || !self.ready_again.is_empty()
+            || !self.feed.is_empty()
+        {
             return Next::Now;
         }
         if self.hub.has_news() {
@@ -273,6 +296,22 @@ impl<S: Socket> Server<S> {
             0 if self.engine.usage().messages == 0 => Next::Idle,
             _ => Next::After(1000 - now.ms % 1000),
         }
+    }
+
+    /// Tells when a round of `ready`s and its `turn` begin, in microseconds of a clock that never goes
+    /// back. For the statistics alone.
+    pub fn turn_begins(&mut self, us: u64) {
+        self.metrics.lag.turn_begins(us);
+    }
+
+    /// Tells when it was over.
+    pub fn turn_ends(&mut self, us: u64) {
+        self.metrics.lag.turn_ends(us);
+    }
+
+    /// How to learn what the process has in memory, in bytes. It is asked only when somebody looks.
+    pub fn measure_memory_by(&mut self, resident_bytes: fn() -> u64) {
+        self.resident_bytes = resident_bytes;
     }
 
     /// Begins to stop: every client is told in the words of its protocol, then closed.
@@ -306,8 +345,22 @@ impl<S: Socket> Server<S> {
 
     fn set_phase(&mut self, slot: u32, phase: Phase) {
         let conn = self.connections.get_mut(slot);
-        self.metrics.phase_changes(conn.phase, phase);
+        self.metrics.leave(conn.phase, conn.format);
+        self.metrics.enter(phase, conn.format);
         conn.phase = phase;
+    }
+
+    /// Counts a connection's end, and remembers one that was not its own wish.
+    fn count_end(&mut self, slot: u32, why: Disconnect) {
+        self.metrics.end(why);
+        if !matches!(why, Disconnect::ByPeer | Disconnect::Finished) {
+            self.note(slot, Wrong::Ended(why));
+        }
+    }
+
+    fn note(&mut self, slot: u32, wrong: Wrong) {
+        let phase = self.connections.get(slot).phase;
+        self.recent.note(wrong, phase, slot, self.now.unix_second);
     }
 
     /// The tenant's cursor that a subscriber who joins now has seen everything up to.

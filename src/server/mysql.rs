@@ -5,6 +5,7 @@ use super::answers::Ask;
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
 use super::random::Random;
+use super::recent::Wrong;
 use super::settings::{Settings, Tenant};
 use super::socket::Socket;
 use super::subscribe::Extra;
@@ -43,7 +44,9 @@ impl<S: Socket> Server<S> {
             true => Some(self.settings.limits.mysql_idle_seconds),
             false => None,
         };
+        let error = session.take_error();
         let failed_login = session.failed_login().map(str::to_owned);
+        self.count_sql_error(slot, error);
         self.out(slot).extend_from_slice(&out);
         if let Some(seconds) = idle {
             self.connections.get_mut(slot).deadline = Tick::after(self.now, seconds);
@@ -85,7 +88,16 @@ impl<S: Socket> Server<S> {
         let Extra::MySql(session) = self.extras.get_mut(index) else { return };
         let mut out = Vec::new();
         act(session, &mut out);
+        let error = session.take_error();
+        self.count_sql_error(slot, error);
         self.out(slot).extend_from_slice(&out);
+    }
+
+    fn count_sql_error(&mut self, slot: u32, error: Option<u16>) {
+        if let Some(number) = error {
+            self.metrics.sql_errors.add(number);
+            self.note(slot, Wrong::Sql(number));
+        }
     }
 }
 

@@ -107,11 +107,13 @@ impl<S: Socket> Server<S> {
         let conn = self.connections.get_mut(slot);
         let index = *conn.outbox.get_or_insert_with(|| self.outboxes.put(Outbox::default()));
         let outbox = self.outboxes.get_mut(index);
+        let queued_before = outbox.bytes();
         for chunk in chunks {
             let skipped = written.min(chunk.bytes().len());
             written -= skipped;
             outbox.push(chunk.rest(skipped));
         }
+        self.metrics.queued_bytes += (outbox.bytes() - queued_before) as u64;
         // More than the kernel takes at once is no refusal: it may have room for the rest right now.
         if chunks.len() > SLICES_MAX {
             self.flush_outbox(slot);
@@ -131,7 +133,11 @@ impl<S: Socket> Server<S> {
         let conn = self.connections.get_mut(slot);
         let (Some(index), Some(socket)) = (conn.outbox, &mut conn.socket) else { return };
         let outbox = self.outboxes.get_mut(index);
-        let Ok(written) = outbox.flush(socket) else {
+        let queued_before = outbox.bytes();
+        let result = outbox.flush(socket);
+        // What went out before an error went out.
+        self.metrics.queued_bytes -= (queued_before - outbox.bytes()) as u64;
+        let Ok(written) = result else {
             return self.cut(slot, Disconnect::Failed);
         };
         self.metrics.bytes_out += written as u64;
@@ -162,7 +168,7 @@ impl<S: Socket> Server<S> {
         if !self.connections.is_used(slot) || self.connections.get(slot).phase == Phase::Closing {
             return;
         }
-        self.metrics.end(why);
+        self.count_end(slot, why);
         self.release(slot);
         self.set_phase(slot, Phase::Closing);
         let deadline = Tick::after(self.now, self.settings.limits.closing_seconds);
@@ -188,7 +194,7 @@ impl<S: Socket> Server<S> {
     /// Ends a connection now, without a word.
     pub(super) fn cut(&mut self, slot: u32, why: Disconnect) {
         if self.connections.get(slot).phase != Phase::Closing {
-            self.metrics.end(why);
+            self.count_end(slot, why);
             log::debug!("connection {slot}: {}", why.row().name);
         }
         self.cut_quietly(slot);
@@ -201,11 +207,11 @@ impl<S: Socket> Server<S> {
         }
         self.release(slot);
         if let Some(index) = self.connections.get_mut(slot).outbox.take() {
-            self.outboxes.take(index);
+            self.metrics.queued_bytes -= self.outboxes.take(index).bytes() as u64;
         }
         self.set_phase(slot, Phase::Closing);
         let conn = self.connections.remove(slot);
-        self.metrics.phases[conn.phase as usize] -= 1;
+        self.metrics.leave(conn.phase, conn.format);
     }
 
     /// Answers a connection that there is no slot for, as well as one write can.

@@ -106,7 +106,7 @@ impl<S: Socket> Server<S> {
         conn.deadline = Tick::after(self.now, self.settings.limits.session_seconds);
         conn.extra = Some(self.extras.put(Extra::Session(name.clone(), claims)));
         let key = self.connections.insert(conn);
-        self.metrics.phases[Phase::Detached as usize] += 1;
+        self.metrics.enter(Phase::Detached, FORMAT);
         self.sessions.insert((tenant, name), key);
         if self.join_all(key.slot, &channels).is_err() {
             self.cut(key.slot, Disconnect::Unavailable);

@@ -14,6 +14,8 @@ pub(crate) struct Run {
     all: Piece,
     /// Where each message ends. A message that this format does not show ends where it begins.
     ends: Box<[usize]>,
+    /// How many messages this format shows.
+    pub shown: u32,
 }
 
 impl Run {
@@ -81,11 +83,14 @@ fn render<'a>(
 ) -> Run {
     let mut bytes = Vec::new();
     let mut ends = Vec::new();
+    let mut shown = 0;
     for message in messages {
+        let start = bytes.len();
         encode(message, format, callbacks, &mut bytes);
+        shown += u32::from(bytes.len() > start);
         ends.push(bytes.len());
     }
-    Run { all: Piece::whole(bytes.into()), ends: ends.into() }
+    Run { all: Piece::whole(bytes.into()), ends: ends.into(), shown }
 }
 
 /// Appends one message in a format.

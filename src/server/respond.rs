@@ -6,6 +6,7 @@ use super::Server;
 use super::conn::{Flags, Phase};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
+use super::recent::Wrong;
 use super::route::Rejected;
 use super::socket::Socket;
 use crate::dialects::native::{self, Refusal};
@@ -94,6 +95,10 @@ impl<S: Socket> Server<S> {
 
     /// Status line and the headers of every response; more headers and an empty line must follow.
     pub(super) fn begin_head(&mut self, slot: u32, reply: &Reply, status: u16) {
+        self.metrics.responses.add(status);
+        if status >= 400 {
+            self.note(slot, Wrong::Http(status));
+        }
         let date = self.date();
         let out = self.out(slot);
         http1::write_status(out, status);

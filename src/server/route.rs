@@ -5,7 +5,8 @@
 //! | `/` | the chat page |
 //! | `/channels…` | the native dialect |
 //! | `/users/ID` | every device of a user |
-//! | `/stats` | the server in numbers |
+//! | `/stats`, `/metrics` | the server in numbers |
+//! | `/dashboard`, `/dashboard/events` | the server in pictures, and what they are drawn from |
 //! | an echo path | a WebSocket echo endpoint, open to all |
 //! | `/TENANT/channels…`, `/TENANT/stats` | the same of another tenant |
 
@@ -45,6 +46,10 @@ pub const RESERVED_NAMES: [&str; 16] = [
 pub(crate) enum Route {
     Page,
     Stats,
+    Metrics,
+    /// The page, which holds no number itself.
+    Dashboard,
+    DashboardEvents,
     Native(native::Request),
     Echo {
         is_reversed: bool,
@@ -86,6 +91,9 @@ pub(crate) fn admit(
         .map_err(|refusal| Rejected { refusal, origin: None })?;
     let reject = |refusal| Rejected { refusal, origin: origin.clone() };
     let route = find(head, path, settings).map_err(reject)?;
+    if tenant != TenantId(0) && is_of_the_whole(&route) {
+        return Err(reject(nothing_here()));
+    }
     let standing = standing(head, owner, unix_second).map_err(reject)?;
     check_access(&standing, &owner.rules, &route).map_err(reject)?;
     Ok(Admitted { tenant, standing, route, origin })
@@ -113,6 +121,9 @@ fn find(head: &Head<'_>, path: &[u8], settings: &Settings) -> Result<Route, Refu
     match path {
         b"/" => read_only(Route::Page),
         b"/stats" => read_only(Route::Stats),
+        b"/metrics" => read_only(Route::Metrics),
+        b"/dashboard" => read_only(Route::Dashboard),
+        b"/dashboard/events" => read_only(Route::DashboardEvents),
         b"*" => Ok(Route::Options(native::CHANNEL_METHODS)),
         _ if path.starts_with(b"/users/") => match head.method {
             Method::Options => Ok(Route::Options(native::USER_METHODS)),
@@ -126,9 +137,18 @@ fn find(head: &Head<'_>, path: &[u8], settings: &Settings) -> Result<Route, Refu
                 let channels_max = settings.limits.channels_per_request_max;
                 native::parse(head, below, channels_max).map(Route::Native)
             }
-            _ => Err(Refusal::new(404, "there is nothing here; channels are at /channels/NAME")),
+            _ => Err(nothing_here()),
         },
     }
+}
+
+/// Whether it is asked of the server itself, not of a tenant.
+fn is_of_the_whole(route: &Route) -> bool {
+    matches!(route, Route::Metrics | Route::Dashboard | Route::DashboardEvents)
+}
+
+fn nothing_here() -> Refusal {
+    Refusal::new(404, "there is nothing here; channels are at /channels/NAME")
 }
 
 fn check_access(standing: &Standing, rules: &[Rule], route: &Route) -> Result<(), Refusal> {
@@ -137,8 +157,10 @@ fn check_access(standing: &Standing, rules: &[Rule], route: &Route) -> Result<()
     let all = |action, names: &[ChannelName]| names.iter().try_for_each(|name| one(action, name));
     let administer = || access::may(standing, rules, Action::Administer, None);
     let verdict = match route {
-        Route::Page | Route::Echo { .. } | Route::Options(_) => Ok(()),
-        Route::Stats | Route::Native(Request::List | Request::PublishToUser(_)) => administer(),
+        // A browser that opens a page cannot show a key: the page asks for it.
+        Route::Page | Route::Dashboard | Route::Echo { .. } | Route::Options(_) => Ok(()),
+        Route::Stats | Route::Metrics | Route::DashboardEvents => administer(),
+        Route::Native(Request::List | Request::PublishToUser(_)) => administer(),
         Route::Native(Request::Publish(publish)) => all(Action::Publish, &publish.channels),
         Route::Native(Request::Subscribe(wish)) => all(Action::Subscribe, &wish.channels),
         Route::Native(Request::History { channels, .. }) => all(Action::Subscribe, channels),
@@ -338,6 +360,9 @@ mod tests {
             "GET /channels/a HTTP/1.1\nHost: example.com\nOrigin: https://shop.example",
             "POST /channels/a HTTP/1.1\nHost: example.com\nAuthorization: Bearer secret",
             "GET /stats HTTP/1.1\nHost: example.com\nAuthorization: bearer secret",
+            "GET /metrics HTTP/1.1\nHost: example.com\nAuthorization: Bearer secret",
+            "GET /dashboard HTTP/1.1\nHost: example.com",
+            "GET /dashboard/events HTTP/1.1\nHost: example.com\nAuthorization: Bearer secret",
         ] {
             assert!(status(good, &keyed).is_ok(), "{good}");
         }
@@ -350,6 +375,8 @@ mod tests {
             (401, "DELETE /channels/a HTTP/1.1\nHost: example.com"),
             (401, "GET /channels HTTP/1.1\nHost: example.com"),
             (401, "GET /stats HTTP/1.1\nHost: example.com"),
+            (401, "GET /metrics HTTP/1.1\nHost: example.com"),
+            (401, "GET /dashboard/events HTTP/1.1\nHost: example.com"),
             (403, "GET /channels/private_a HTTP/1.1\nHost: example.com"),
         ] {
             assert_eq!(status(bad, &keyed), Err(expect), "{bad}");
@@ -366,6 +393,11 @@ mod tests {
         let request = "GET /channels/shop HTTP/1.1\nHost: localhost";
         assert_eq!(status(request, &settings).unwrap().tenant, TenantId(0));
         assert_eq!(status("GET /shops/channels/a HTTP/1.1\nHost: localhost", &settings), Err(404));
+        let key = "Authorization: Bearer k";
+        for path in ["metrics", "dashboard", "dashboard/events"] {
+            let request = format!("GET /shop/{path} HTTP/1.1\nHost: localhost\n{key}");
+            assert_eq!(status(&request, &settings), Err(404), "{path} is of the whole server");
+        }
         let mut settings = settings;
         settings.tenants[1].is_removed = true;
         assert_eq!(status("GET /shop/channels/a HTTP/1.1\nHost: localhost", &settings), Err(404));
@@ -387,6 +419,9 @@ mod tests {
             (405, "PUT /channels/a HTTP/1.1"),
             (405, "POST /channels HTTP/1.1"),
             (405, "DELETE /stats HTTP/1.1"),
+            (405, "POST /metrics HTTP/1.1"),
+            (405, "POST /dashboard HTTP/1.1"),
+            (404, "GET /dashboard/other HTTP/1.1"),
             (404, "GET /nothing HTTP/1.1"),
             (404, "GET /channelsx HTTP/1.1"),
             (404, "GET /channels/a/b HTTP/1.1"),

@@ -14,6 +14,7 @@ use super::deadlines::Tick;
 use super::disconnect::Disconnect;
 use super::limits::Limits;
 use super::mysql::MySql;
+use super::recent::Wrong;
 use super::rendered::{self, framing};
 use super::respond::{Reply, Response};
 use super::socket::Socket;
@@ -112,7 +113,7 @@ impl<S: Socket> Server<S> {
         self.begin(slot, wish);
     }
 
-    fn write_stream_head(&mut self, slot: u32, reply: &Reply, format: Format) {
+    pub(super) fn write_stream_head(&mut self, slot: u32, reply: &Reply, format: Format) {
         let retry_ms = self.settings.limits.retry_ms;
         self.begin_head(slot, reply, 200);
         let mut bytes = Vec::new();
@@ -295,7 +296,8 @@ impl<S: Socket> Server<S> {
         let conn = self.connections.get_mut(slot);
         if Transport::of(conn.format.transport) == Transport::Iframe {
             self.callbacks.give_back(conn.format.variant >> variant::CALLBACK_SHIFT);
-            conn.format = Format::default();
+            // The transport stays, for the statistics; a second time there is nothing to give back.
+            conn.format.variant &= (1 << variant::CALLBACK_SHIFT) - 1;
         }
     }
 
@@ -365,7 +367,10 @@ impl<S: Socket> Server<S> {
         }
         self.connections.get_mut(slot).flags.clear(Flags::HOLDING);
         let mut replay = merge(replay, resume.held, limit);
-        self.metrics.cursors_lost += u64::from(replay.lost.is_some());
+        if replay.lost.is_some() {
+            self.metrics.cursors_lost += 1;
+            self.note(slot, Wrong::CursorLost);
+        }
         if phase == Phase::LongPoll {
             replay.messages.retain(|message| message.id != MessageId::default());
             return self.resume_poll(slot, &replay, since, limit);

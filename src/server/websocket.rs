@@ -4,6 +4,7 @@ use super::answers::Ask;
 use super::conn::{Flags, Format};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
+use super::metrics::known_close_code;
 use super::socket::Socket;
 use super::{Server, rendered};
 use crate::dialects::native::{self, ClientMessage, variant};
@@ -81,6 +82,7 @@ impl<S: Socket> Server<S> {
             Event::Ping(data) => write_frame(self.out(slot), Opcode::Pong, data),
             Event::Pong(_) => {}
             Event::Close { code, .. } => {
+                self.metrics.closes_received.add(known_close_code(code));
                 // RFC 6455 §5.5.1: the same code comes back; none, if none was given.
                 match code {
                     Some(code) => write_close(self.out(slot), code, ""),
@@ -162,6 +164,7 @@ impl<S: Socket> Server<S> {
     }
 
     pub(super) fn close_websocket(&mut self, slot: u32, code: u16, text: &str, why: Disconnect) {
+        self.metrics.closes_sent.add(code);
         write_close(self.out(slot), code, text);
         self.finish(slot, why);
     }

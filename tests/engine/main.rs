@@ -543,7 +543,7 @@ fn a_reload_changes_bounds_adds_tenants_and_forgets_those_that_went() {
         bench.publish_for(B, "a", b"hers");
         let limits = keeping(Keep { messages_max: 2, ..Keep::DEFAULT });
         let now = bench.now();
-        bench.engine.reload(&Change { tenants: 3, removed: &[B], limits }, now);
+        bench.engine.reload(&Change { tenants: 3, removed: &[B], limits: limits.clone() }, now);
         assert_eq!(bench.last("a", 9), ["two", "three"], "the new bound holds");
         assert_eq!(bench.engine.usage().channels, 1, "nothing is left of B");
         let new = TenantId(2);

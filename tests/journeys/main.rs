@@ -7,6 +7,7 @@
 //! | `requests` | HTTP/1.1 as such: order, bodies, statuses, smuggling |
 //! | `frames` | WebSocket as such: echo, fragments, publishing, closes |
 //! | `access` | who is let in |
+//! | `stats` | the numbers, the metrics and the dashboard |
 //! | `starting` | the command line, addresses and socket files |
 //! | `reload` | the configuration file, `--check`, and SIGHUP |
 //! | `stopping` | the other signals |
@@ -19,6 +20,7 @@ mod channels;
 #[cfg(feature = "cometql")]
 mod cometql;
 mod crowds;
+mod exposition;
 mod frames;
 mod hostile;
 mod http;
@@ -34,5 +36,6 @@ mod rules;
 #[path = "../support/server.rs"]
 mod server;
 mod starting;
+mod stats;
 mod stopping;
 mod websocket;
