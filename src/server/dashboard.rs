@@ -80,6 +80,7 @@ impl<S: Socket> Server<S> {
             response.content_type = "text/event-stream; charset=utf-8";
             return self.respond(slot, reply, response);
         }
+        self.forget_gone_watchers();
         if self.dashboard.watchers.len() >= WATCHERS_MAX {
             let refusal =
                 Refusal::new(503, "so many dashboards are open that one must close first");

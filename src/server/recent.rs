@@ -100,7 +100,7 @@ mod tests {
         }
         for slot in 7..10 {
             recent.note(Wrong::Ended(Disconnect::Slow), Phase::WebSocket, slot, 1_000);
-            recent.note(Wrong::Sql(1064), Phase::MySql, slot, 1_000);
+            recent.note(Wrong::CursorLost, Phase::EventStream, slot, 1_000);
         }
         assert_eq!(recent.entries.len(), ENTRIES_MAX);
         let mut json = Vec::new();
@@ -109,6 +109,9 @@ mod tests {
         let slow = "{\"second\":1000,\"kind\":\"cut\",\"name\":\"slow\",\"via\":\"ws\",\
                     \"connection\":7,\"count\":3,\"text\":\"too slow: too much is waiting\"}";
         assert!(json.contains(slow), "{json}");
-        assert!(json.starts_with("[{\"second\":1000,\"kind\":\"sql\",\"name\":\"1064\""), "{json}");
+        assert!(
+            json.starts_with("[{\"second\":1000,\"kind\":\"lost\",\"name\":\"lost\""),
+            "{json}"
+        );
     }
 }
