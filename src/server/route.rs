@@ -8,7 +8,7 @@
 //! | `/stats`, `/metrics` | the server in numbers |
 //! | `/dashboard`, `/dashboard/events` | the server in pictures, and what they are drawn from |
 //! | an echo path | a WebSocket echo endpoint, open to all |
-//! | `/TENANT/channels…`, `/TENANT/stats` | the same of another tenant |
+//! | `/TENANT/channels…`, `/TENANT/users/ID` | the same of another tenant |
 
 use std::rc::Rc;
 
@@ -144,7 +144,7 @@ fn find(head: &Head<'_>, path: &[u8], settings: &Settings) -> Result<Route, Refu
 
 /// Whether it is asked of the server itself, not of a tenant.
 fn is_of_the_whole(route: &Route) -> bool {
-    matches!(route, Route::Metrics | Route::Dashboard | Route::DashboardEvents)
+    matches!(route, Route::Stats | Route::Metrics | Route::Dashboard | Route::DashboardEvents)
 }
 
 fn nothing_here() -> Refusal {
@@ -394,7 +394,7 @@ mod tests {
         assert_eq!(status(request, &settings).unwrap().tenant, TenantId(0));
         assert_eq!(status("GET /shops/channels/a HTTP/1.1\nHost: localhost", &settings), Err(404));
         let key = "Authorization: Bearer k";
-        for path in ["metrics", "dashboard", "dashboard/events"] {
+        for path in ["stats", "metrics", "dashboard", "dashboard/events"] {
             let request = format!("GET /shop/{path} HTTP/1.1\nHost: localhost\n{key}");
             assert_eq!(status(&request, &settings), Err(404), "{path} is of the whole server");
         }

@@ -250,7 +250,7 @@ fn tenants_do_not_see_count_or_reach_one_another() {
         ("POST /shop/channels/news", [KEY], 401),
         ("POST /shop/channels/news", [shop_key], 200),
         ("GET /shop/channels", [KEY], 401),
-        ("GET /shop/stats", [KEY], 401),
+        ("GET /shop/stats", [shop_key], 404),
         ("POST /shop/users/7", [KEY], 401),
         ("DELETE /shop/channels/news", [KEY], 401),
         ("GET /shop/channels/news/presence", [KEY], 401),
