@@ -1,5 +1,6 @@
 //! Protocols: bytes to values and back, and nothing else. No socket, clock, logger or decision here.
 
+pub mod annotate;
 pub mod chunked;
 pub mod http1;
 pub mod json;

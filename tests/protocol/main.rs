@@ -3,6 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod annotate;
+#[cfg(feature = "cometql")]
+mod annotate_mysql;
 mod chunked;
 mod http1;
 mod json;

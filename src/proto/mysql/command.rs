@@ -116,7 +116,7 @@ impl<'a> Command<'a> {
             0x18 | 0x19 => Command::Unanswered,
             0x1b => Command::SetOption,
             0x1f => Command::ResetConnection,
-            _ => Command::Unserved(unserved_name(byte).ok_or(Error::Unknown)?),
+            _ => Command::Unserved(name(byte).ok_or(Error::Unknown)?),
         })
     }
 }
@@ -135,28 +135,43 @@ impl<'a> ChangeUser<'a> {
     }
 }
 
-fn unserved_name(byte: u8) -> Option<&'static str> {
-    Some(match byte {
-        0x00 => "COM_SLEEP",
-        0x05 => "COM_CREATE_DB",
-        0x06 => "COM_DROP_DB",
-        0x07 => "COM_REFRESH",
-        0x08 => "COM_SHUTDOWN",
-        0x0a => "COM_PROCESS_INFO",
-        0x0b => "COM_CONNECT",
-        0x0c => "COM_PROCESS_KILL",
-        0x0d => "COM_DEBUG",
-        0x0f => "COM_TIME",
-        0x10 => "COM_DELAYED_INSERT",
-        0x12 => "COM_BINLOG_DUMP",
-        0x13 => "COM_TABLE_DUMP",
-        0x14 => "COM_CONNECT_OUT",
-        0x15 => "COM_REGISTER_SLAVE",
-        0x17 => "COM_STMT_EXECUTE",
-        0x1a => "COM_STMT_RESET",
-        0x1c => "COM_STMT_FETCH",
-        0x1d => "COM_DAEMON",
-        0x1e => "COM_BINLOG_DUMP_GTID",
-        _ => return None,
-    })
+/// What the specification calls a command.
+pub fn name(byte: u8) -> Option<&'static str> {
+    NAMES.get(usize::from(byte)).copied()
 }
+
+/// By their bytes, from 00.
+const NAMES: [&str; 32] = [
+    "COM_SLEEP",
+    "COM_QUIT",
+    "COM_INIT_DB",
+    "COM_QUERY",
+    "COM_FIELD_LIST",
+    "COM_CREATE_DB",
+    "COM_DROP_DB",
+    "COM_REFRESH",
+    "COM_SHUTDOWN",
+    "COM_STATISTICS",
+    "COM_PROCESS_INFO",
+    "COM_CONNECT",
+    "COM_PROCESS_KILL",
+    "COM_DEBUG",
+    "COM_PING",
+    "COM_TIME",
+    "COM_DELAYED_INSERT",
+    "COM_CHANGE_USER",
+    "COM_BINLOG_DUMP",
+    "COM_TABLE_DUMP",
+    "COM_CONNECT_OUT",
+    "COM_REGISTER_SLAVE",
+    "COM_STMT_PREPARE",
+    "COM_STMT_EXECUTE",
+    "COM_STMT_SEND_LONG_DATA",
+    "COM_STMT_CLOSE",
+    "COM_STMT_RESET",
+    "COM_SET_OPTION",
+    "COM_STMT_FETCH",
+    "COM_DAEMON",
+    "COM_BINLOG_DUMP_GTID",
+    "COM_RESET_CONNECTION",
+];
