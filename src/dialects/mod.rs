@@ -54,6 +54,14 @@ pub fn dialect(number: u8) -> &'static dyn Dialect {
     }
 }
 
+/// Its name in logs.
+pub fn name(number: u8) -> &'static str {
+    match number {
+        NATIVE => "native",
+        _ => "echo",
+    }
+}
+
 struct Echo;
 
 impl Dialect for Echo {

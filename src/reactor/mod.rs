@@ -361,8 +361,7 @@ impl Reactor {
         if let Err(error) =
             self.poll.registry().register(&mut SourceFd(&descriptor), token, interest)
         {
-            log::warn!("cannot watch a connection: {error}");
-            self.server.abandon(key);
+            self.server.abandon(key, &error);
         }
     }
 }

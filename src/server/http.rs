@@ -7,7 +7,7 @@ use super::disconnect::Disconnect;
 use super::respond::{Reply, Response, options};
 use super::route::{self, Admitted, Route};
 use super::socket::Socket;
-use super::{Server, pages, stats};
+use super::{Server, pages, stats, wire};
 use crate::dialects::native::{self, Publish, PublishToUser, Refusal, Request};
 use crate::hub::command::Command;
 use crate::hub::delivery::Transport;
@@ -49,6 +49,9 @@ impl<S: Socket> Server<S> {
         match http1::parse_head(bytes, &mut space, &self.settings.limits.http()) {
             Ok(Some((head, used))) => {
                 self.metrics.requests += 1;
+                if wire::is_on() {
+                    self.wire_request(slot, &bytes[..used]);
+                }
                 self.on_request(slot, &head);
                 used
             }
@@ -57,6 +60,9 @@ impl<S: Socket> Server<S> {
                 0
             }
             Err(error) => {
+                if wire::is_on() {
+                    self.wire_request(slot, bytes);
+                }
                 let refusal = Refusal::new(error.status(), error.explain());
                 self.refuse(slot, &Reply::last(), refusal);
                 bytes.len()
@@ -76,7 +82,7 @@ impl<S: Socket> Server<S> {
 
     fn on_request(&mut self, slot: u32, head: &Head<'_>) {
         self.connections.get_mut(slot).flags.clear(Flags::IN_HEAD);
-        self.log_access(slot, head);
+        self.log_request(slot, head);
         let admitted = match route::admit(head, &self.settings, self.now.unix_second) {
             Ok(admitted) => admitted,
             Err(rejected) => return self.reject(slot, head, rejected),
@@ -164,6 +170,10 @@ impl<S: Socket> Server<S> {
                 }
             },
         };
+        if used > 0 && wire::is_on() {
+            let is_chunked = matches!(body.coding, Coding::Chunked(_));
+            self.wire_body(slot, &bytes[..used], is_chunked);
+        }
         if !is_done {
             self.input(slot).body = Some(body);
             return used;
@@ -271,16 +281,7 @@ impl<S: Socket> Server<S> {
         self.set_phase(slot, Phase::WebSocket);
         let deadline = Tick::after(self.now, self.settings.limits.heartbeat_seconds);
         self.connections.get_mut(slot).deadline = deadline;
-    }
-
-    fn log_access(&self, slot: u32, head: &Head<'_>) {
-        if log::log_enabled!(target: "encke::access", log::Level::Info) {
-            let peer = self.connections.get(slot).socket.as_ref().and_then(Socket::peer);
-            let peer = peer.map_or("-".to_owned(), |peer| peer.to_string());
-            let path = String::from_utf8_lossy(head.path);
-            // The query may hold a token, so it stays out.
-            log::info!(target: "encke::access", "{slot} {peer} {} {path}", head.method.as_str());
-        }
+        self.log_begun(slot, 101);
     }
 
     /// Nothing came in time: an unfinished request is told so, a silent connection just ends.

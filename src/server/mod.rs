@@ -18,6 +18,7 @@
 //! | `reload.rs` | new settings while it runs |
 //! | `deadlines.rs`, `expire.rs` | time |
 //! | `audit.rs` | a look inside |
+//! | `logs.rs`, `wire.rs` | what is told of all that |
 //! | `metrics.rs`, `histogram.rs`, `lag.rs`, `recent.rs` | what is counted, measured and remembered |
 //! | `stats.rs`, `dashboard.rs`, `pages.rs` | and how it is shown |
 //! | `disconnect.rs`, `limits.rs`, `settings.rs` | tables |
@@ -36,6 +37,7 @@ mod identity;
 mod input;
 mod lag;
 pub mod limits;
+mod logs;
 mod metrics;
 #[cfg(feature = "cometql")]
 mod mysql;
@@ -60,6 +62,7 @@ pub mod socket;
 mod stats;
 mod subscribe;
 mod websocket;
+mod wire;
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -78,6 +81,7 @@ use deadlines::{Sweep, Tick};
 use deliver::UnderWay;
 use disconnect::Disconnect;
 use input::Input;
+use logs::{Logs, Warning};
 use metrics::Metrics;
 use outbox::Outbox;
 use pool::Pool;
@@ -171,6 +175,7 @@ pub struct Server<S> {
     dashboard: Dashboard,
     /// What the system says this process has in memory, in bytes.
     resident_bytes: fn() -> u64,
+    logs: Logs,
     is_draining: bool,
 }
 
@@ -216,6 +221,7 @@ impl<S: Socket> Server<S> {
             recent: Recent::default(),
             dashboard: Dashboard::default(),
             resident_bytes: || 0,
+            logs: Logs::default(),
             is_draining: false,
         }
     }
@@ -226,6 +232,7 @@ impl<S: Socket> Server<S> {
         let is_full = self.connections.len() >= self.settings.limits.connections_max;
         if is_full || self.is_draining {
             self.metrics.refused += 1;
+            self.warn_refused(&socket, listener);
             self.turn_away(socket, listener);
             return None;
         }
@@ -239,6 +246,7 @@ impl<S: Socket> Server<S> {
         let key =
             self.connections.insert(Conn { socket: Some(socket), phase, deadline, ..Conn::free() });
         self.metrics.enter(phase, Format::default());
+        self.log_begin(key.slot);
         if listener == Listener::CometQl {
             self.greet(key.slot);
             self.uncork();
@@ -288,12 +296,13 @@ impl<S: Socket> Server<S> {
         {
             return Next::Now;
         }
+        self.logs.tell_held_back(now.ms);
         if self.hub.has_news() {
             return Next::After(self.news_due_ms.saturating_sub(now.ms).max(1));
         }
         match self.connections.len() {
             // The engine ages what it keeps, and the sweep comes round, once a second.
-            0 if self.engine.usage().messages == 0 => Next::Idle,
+            0 if self.engine.usage().messages == 0 && !self.logs.is_holding_back() => Next::Idle,
             _ => Next::After(1000 - now.ms % 1000),
         }
     }
@@ -332,8 +341,9 @@ impl<S: Socket> Server<S> {
     }
 
     /// Ends a connection that the reactor could not register.
-    pub fn abandon(&mut self, key: Key) {
+    pub fn abandon(&mut self, key: Key, error: &std::io::Error) {
         if self.connections.find(key).is_some() {
+            self.warn(Warning::Unwatchable, key.slot, format_args!("cannot be watched: {error}"));
             self.cut(key.slot, Disconnect::Failed);
         }
     }

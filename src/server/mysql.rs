@@ -1,18 +1,20 @@
 //! Connections of back ends: bytes to the CometQL session and back, commands to the engine.
 
-use super::Server;
 use super::answers::Ask;
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
+use super::logs::Warning;
 use super::random::Random;
 use super::recent::Wrong;
 use super::settings::{Settings, Tenant};
 use super::socket::Socket;
 use super::subscribe::Extra;
+use super::{Server, wire};
 use crate::cometql::{Account, Context, Limits, Session, Step};
 use crate::hub::clock::Now;
 use crate::hub::command::Outcome;
 use crate::hub::message::TenantId;
+use crate::proto::annotate;
 
 /// What a slot keeps of a back end.
 pub(crate) type MySql = Session;
@@ -37,6 +39,7 @@ impl<S: Socket> Server<S> {
         let Some(index) = self.connections.get(slot).extra else { return bytes.len() };
         let Extra::MySql(session) = self.extras.get_mut(index) else { return bytes.len() };
         let mut out = Vec::new();
+        let was_logged_in = session.is_authenticated();
         let (used, step) = in_context(&self.settings, &mut self.random, self.now, |context| {
             session.feed(bytes, context, &mut out)
         });
@@ -47,13 +50,16 @@ impl<S: Socket> Server<S> {
         let error = session.take_error();
         let failed_login = session.failed_login().map(str::to_owned);
         self.count_sql_error(slot, error);
+        if used > 0 && wire::is_on() {
+            let lines = annotate::mysql::from_client(&bytes[..used], was_logged_in);
+            self.wire_lines(slot, '>', lines);
+        }
         self.out(slot).extend_from_slice(&out);
         if let Some(seconds) = idle {
             self.connections.get_mut(slot).deadline = Tick::after(self.now, seconds);
         }
         if let Some(user) = failed_login {
-            let peer = self.connections.get(slot).socket.as_ref().and_then(Socket::peer);
-            log::warn!("connection {slot}: wrong CometQL password for {user:?} from {peer:?}");
+            self.warn(Warning::Login, slot, format_args!("login as {user:?} failed"));
         }
         match step {
             Step::More => return 0,
@@ -99,6 +105,11 @@ impl<S: Socket> Server<S> {
             self.note(slot, Wrong::Sql(number));
         }
     }
+}
+
+/// The server's packets as text.
+pub(super) fn annotate_server(bytes: &[u8]) -> Vec<String> {
+    annotate::mysql::from_server(bytes)
 }
 
 /// Lets a session act with what it may know of the server.

@@ -22,7 +22,7 @@ pub(crate) enum Chunk<'a> {
 }
 
 impl Chunk<'_> {
-    fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         match self {
             Chunk::Own(bytes) => bytes,
             Chunk::Shared(piece) => piece.bytes(),
@@ -88,6 +88,9 @@ impl<S: Socket> Server<S> {
 
     /// Writes to a connection, after whatever waits for it already.
     pub(super) fn write(&mut self, slot: u32, chunks: &[Chunk<'_>]) {
+        if self.logs.is_watching() {
+            self.log_sent(slot, chunks);
+        }
         let conn = self.connections.get_mut(slot);
         let written = match (&mut conn.socket, conn.outbox) {
             (Some(socket), None) => match write_now(socket, chunks) {
@@ -121,6 +124,7 @@ impl<S: Socket> Server<S> {
     }
 
     /// Bytes that wait for a connection, beyond those it asked for itself.
+    #[inline(always)]
     pub(super) fn waiting_bytes(&self, slot: u32) -> usize {
         self.connections.get(slot).outbox.map_or(0, |index| {
             let outbox = self.outboxes.get(index);
@@ -169,6 +173,7 @@ impl<S: Socket> Server<S> {
             return;
         }
         self.count_end(slot, why);
+        self.log_end(slot, why);
         self.release(slot);
         self.set_phase(slot, Phase::Closing);
         let deadline = Tick::after(self.now, self.settings.limits.closing_seconds);
@@ -195,7 +200,7 @@ impl<S: Socket> Server<S> {
     pub(super) fn cut(&mut self, slot: u32, why: Disconnect) {
         if self.connections.get(slot).phase != Phase::Closing {
             self.count_end(slot, why);
-            log::debug!("connection {slot}: {}", why.row().name);
+            self.log_end(slot, why);
         }
         self.cut_quietly(slot);
     }
@@ -210,6 +215,7 @@ impl<S: Socket> Server<S> {
             self.metrics.queued_bytes -= self.outboxes.take(index).bytes() as u64;
         }
         self.set_phase(slot, Phase::Closing);
+        self.logs.forget(slot);
         let conn = self.connections.remove(slot);
         self.metrics.leave(conn.phase, conn.format);
     }

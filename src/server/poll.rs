@@ -41,6 +41,7 @@ impl<S: Socket> Server<S> {
             return self.refuse(slot, reply, Refusal::new(503, "there are too many channels"));
         }
         self.set_phase(slot, Phase::LongPoll);
+        self.log_begun(slot, 0);
         let conn = self.connections.get_mut(slot);
         conn.deadline = deadline;
         if reply.keep_alive {
@@ -192,6 +193,7 @@ impl<S: Socket> Server<S> {
         chunks.push(Chunk::Own(&head));
         chunks.extend_from_slice(elements);
         chunks.push(Chunk::Own(closing.as_bytes()));
+        self.log_answer(slot, 200, opening.len() + elements_bytes + closing.len());
         self.write(slot, &chunks);
         if self.connections.is_used(slot) {
             self.after_poll(slot, &reply);

@@ -90,6 +90,8 @@ impl<S: Socket> Server<S> {
         if !reply.head_only {
             out.extend_from_slice(&response.body);
         }
+        let body_bytes = if reply.head_only { 0 } else { response.body.len() };
+        self.log_answer(slot, response.status, body_bytes);
         self.after_response(slot, reply);
     }
 

@@ -108,6 +108,7 @@ impl<S: Socket> Server<S> {
         self.set_phase(slot, phase);
         let deadline = Tick::after(self.now, self.settings.limits.heartbeat_seconds);
         self.connections.get_mut(slot).deadline = deadline;
+        self.log_begun(slot, 200);
         self.identify(slot, standing);
         self.end_with_token(slot);
         self.begin(slot, wish);

@@ -6,7 +6,7 @@ use super::deadlines::Tick;
 use super::disconnect::Disconnect;
 use super::metrics::known_close_code;
 use super::socket::Socket;
-use super::{Server, rendered};
+use super::{Server, rendered, wire};
 use crate::dialects::native::{self, ClientMessage, variant};
 use crate::dialects::{Announcement, ECHO};
 use crate::hub::access::{self, Action};
@@ -20,6 +20,9 @@ use crate::proto::websocket::{
 impl<S: Socket> Server<S> {
     /// Uses bytes of frames; returns how many.
     pub(super) fn on_websocket_bytes(&mut self, slot: u32, bytes: &mut [u8]) -> usize {
+        if wire::is_on() {
+            self.wire_frames(slot, bytes);
+        }
         let is_echo = self.connections.get(slot).format.dialect == ECHO;
         let limits = &self.settings.limits;
         let message_bytes_max =
@@ -38,6 +41,9 @@ impl<S: Socket> Server<S> {
                 used
             }
             Err(error) => {
+                if wire::is_on() {
+                    self.wire_refused(slot, error.explain());
+                }
                 let why = match error.close_code() {
                     1007 => Disconnect::BadText,
                     1009 => Disconnect::TooBig,

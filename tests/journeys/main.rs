@@ -8,6 +8,7 @@
 //! | `frames` | WebSocket as such: echo, fragments, publishing, closes |
 //! | `access` | who is let in |
 //! | `stats` | the numbers, the metrics and the dashboard |
+//! | `logs` | what is told of all that, and what never is |
 //! | `starting` | the command line, addresses and socket files |
 //! | `reload` | the configuration file, `--check`, and SIGHUP |
 //! | `stopping` | the other signals |
@@ -25,6 +26,7 @@ mod frames;
 mod hostile;
 mod http;
 mod listening;
+mod logs;
 mod matrix;
 #[cfg(feature = "cometql")]
 mod mysql;
