@@ -1,5 +1,7 @@
 //! From a configuration to a running server.
 
+mod notify;
+
 use std::io;
 
 use crate::config::Config;
@@ -8,6 +10,7 @@ use crate::reactor::listener::Address;
 use crate::reactor::{BindError, Clock, Reactor, ReadAgain, Reload, sys};
 use crate::server::settings::Tenant;
 use crate::server::{Listener, settings};
+use notify::{Manager, State};
 
 /// Why the server could not start: one line for a person.
 #[derive(Debug)]
@@ -36,7 +39,25 @@ pub fn run(config: &Config, read: ReadConfig) -> Result<(), StartError> {
     reactor.obey_signals(read_again).map_err(cannot_start)?;
     let addresses = reactor.addresses().map_err(cannot_start)?;
     announce(config, &addresses, clients, descriptors);
-    reactor.run().map_err(|error| StartError(format!("the event loop failed: {error}")))
+    let manager = Manager::of_environment();
+    manager.tell(&State::Ready(&format!("serving {}", list(&addresses))));
+    reactor.serve().map_err(loop_failed)?;
+    let left = reactor.connections();
+    manager.tell(&State::Stopping(&format!("{left} connections take their leave")));
+    reactor.drain().map_err(loop_failed)
+}
+
+fn loop_failed(error: io::Error) -> StartError {
+    StartError(format!("the event loop failed: {error}"))
+}
+
+/// Where the listeners are, in one line.
+fn list(addresses: &[(Listener, Address)]) -> String {
+    let one = |(listener, address): &(Listener, Address)| match listener {
+        Listener::Http => format!("HTTP on {address}"),
+        Listener::CometQl => format!("CometQL on {address}"),
+    };
+    addresses.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// What SIGHUP does. A broken file changes nothing; where to listen changes with a restart.

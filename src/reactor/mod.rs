@@ -208,12 +208,29 @@ impl Reactor {
 
     /// Runs until told to stop, and then until clients have taken their leave.
     pub fn run(&mut self) -> io::Result<()> {
+        self.serve()?;
+        self.drain()
+    }
+
+    /// Runs until told to stop.
+    pub fn serve(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut next = Next::Idle;
         while !self.stop.flag.load(Ordering::Acquire) {
             self.poll(&mut events, self.wait(next))?;
             next = self.turn(&events);
         }
+        Ok(())
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.server.connections()
+    }
+
+    /// Closes the listeners, and runs until clients have taken their leave or their time is over.
+    pub fn drain(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS_MAX);
         log::info!("stopping: {} connections take their leave", self.server.connections());
         self.acceptors.clear();
         let now = self.clock.now();

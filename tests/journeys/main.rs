@@ -14,6 +14,7 @@
 //! | `stopping` | the other signals |
 //! | `hostile` | bad input, and that nobody else notices |
 //! | `crowds` | bounds: slow readers, too many connections, no descriptors |
+//! | `service` | what a service manager hears, and what packages are made of |
 //! | `cometql` | a back end that speaks MySQL |
 
 mod access;
@@ -37,6 +38,7 @@ mod requests;
 mod rules;
 #[path = "../support/server.rs"]
 mod server;
+mod service;
 mod starting;
 mod stats;
 mod stopping;
