@@ -59,7 +59,7 @@ impl<S: Socket> Server<S> {
             self.connections.get_mut(slot).deadline = Tick::after(self.now, seconds);
         }
         if let Some(user) = failed_login {
-            self.warn(Warning::Login, slot, format_args!("login as {user:?} failed"));
+            self.warn(Warning::Login, slot, format_args!("wrong CometQL password for {user:?}"));
         }
         match step {
             Step::More => return 0,

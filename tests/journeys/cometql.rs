@@ -212,3 +212,36 @@ fn who_does_not_log_in_in_time_is_cut_off() {
     assert!(from.elapsed() < Duration::from_secs(4), "{:?}", from.elapsed());
     idle.ends();
 }
+
+#[test]
+fn a_back_end_reaches_its_own_tenant_alone() {
+    let tenant = |name: &str, dev_id, password: &str| Tenant {
+        name: name.into(),
+        cometql_password: Some(password.into()),
+        dev_id: Some(dev_id),
+        ..Tenant::default()
+    };
+    let tenants = vec![tenant("", 1, "one"), tenant("shop", 7, "seven")];
+    let server = Inside::start(Settings { tenants, ..Settings::default() });
+    let mut first = Ws::connect(server.http, "/channels/news");
+    let mut shop = Ws::connect(server.http, "/shop/channels/news");
+    let log_in = |user: &str, password: &str| {
+        let mut client = MySql::connect(server.cometql);
+        let reply = client.log_in(user, Some(password));
+        (client, reply)
+    };
+    for (user, password) in [("1", "seven"), ("7", "one"), ("2", "one"), ("root", "one")] {
+        let (_, reply) = log_in(user, password);
+        assert_eq!(reply.error(), (1045, "28000"), "{user} {password}");
+    }
+    for (user, password, text) in [("1", "one", "for the first"), ("7", "seven", "for the shop")] {
+        let (mut client, reply) = log_in(user, password);
+        assert_eq!(reply, Reply::Ok);
+        let insert = "INSERT INTO pipes_messages (name, event, message) VALUES";
+        assert_eq!(client.query(format!("{insert} ('news', '', '{text}')")), Reply::Ok);
+    }
+    assert_eq!(first.read_text(), "for the first");
+    assert_eq!(shop.read_text(), "for the shop");
+    let kept = get(server.http, "/channels/news").json();
+    assert_eq!(kept.as_array().unwrap().len(), 1, "{kept}");
+}

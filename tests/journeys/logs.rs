@@ -79,6 +79,8 @@ fn requests_are_told_where_asked_for_and_without_their_query() {
 #[test]
 fn without_being_asked_it_says_nothing_about_clients() {
     let server = Encke::start(&[]);
+    // The last line of its own.
+    line_with(&server, "encke::run", &["curl"]);
     let lines = server.log().len();
     let mut ws = Ws::connect(server.http, "/channels/a");
     publish(server.http, "a", "hello");
@@ -92,9 +94,9 @@ fn without_being_asked_it_says_nothing_about_clients() {
 fn the_wire_is_shown_unit_by_unit() {
     let server = logging("info,encke::wire=trace", &["--publish-key", "secret-key"]);
     let target = "encke::wire";
-    let mut ws = Ws::connect(server.http, "/channels/a?token=secret-token");
+    let mut ws = Ws::connect(server.http, "/channels/a?x_auth=secret-token");
     line_with(&server, target, &[" * connected from 127.0.0.1:"]);
-    line_with(&server, target, &[" > GET /channels/a?token=(12 bytes) HTTP/1.1"]);
+    line_with(&server, target, &[" > GET /channels/a?x_auth=(12 bytes) HTTP/1.1"]);
     line_with(&server, target, &[" < HTTP/1.1 101 Switching Protocols"]);
     let mut sse = Http::connect(server.http);
     sse.ask("GET /channels/a", &["Accept: text/event-stream"]);
@@ -168,11 +170,16 @@ fn a_flood_of_failed_logins_is_a_few_lines_and_a_number() {
         let numbers = log.iter().filter(|line| is_count(line));
         let more: usize =
             numbers.filter_map(|line| line.split_whitespace().nth(2)?.parse::<usize>().ok()).sum();
-        let lines = log.iter().filter(|line| line.contains(" login as \"root\" failed")).count();
+        let lines =
+            log.iter().filter(|line| line.contains(" wrong CometQL password for \"root\"")).count();
         (lines + more == 100).then_some(lines)
     });
     assert!((5..=50).contains(&counted), "{counted} lines: {:#?}", server.log());
-    line_with(&server, "encke::connection", &["warn", " cometql: login as \"root\" failed"]);
+    line_with(
+        &server,
+        "encke::connection",
+        &["warn", " cometql: wrong CometQL password for \"root\""],
+    );
 }
 
 #[test]
