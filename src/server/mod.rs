@@ -12,7 +12,7 @@
 //! | `http.rs`, `respond.rs`, `route.rs` | requests and answers |
 //! | `websocket.rs`, `mysql.rs` | the two other protocols' connections |
 //! | `identity.rs` | who a subscriber is |
-//! | `subscribe.rs`, `poll.rs`, `presence.rs` | how listening begins and ends, and who is told |
+//! | `subscribe.rs`, `resume.rs`, `poll.rs`, `deleted.rs`, `presence.rs` | how listening begins and ends, and who is told |
 //! | `deliver.rs`, `rendered.rs` | batches on their way to everybody |
 //! | `answers.rs` | what the engine says |
 //! | `reload.rs` | new settings while it runs |
@@ -28,6 +28,7 @@ mod audit;
 mod conn;
 mod dashboard;
 mod deadlines;
+mod deleted;
 mod deliver;
 mod disconnect;
 mod expire;
@@ -55,6 +56,7 @@ mod recent;
 pub mod reload;
 mod rendered;
 mod respond;
+mod resume;
 pub mod route;
 pub mod settings;
 mod slab;
@@ -78,6 +80,7 @@ pub use audit::Holdings;
 use conn::{Conn, Flags, Format, Phase};
 use dashboard::Dashboard;
 use deadlines::{Sweep, Tick};
+use deleted::DeletedChannels;
 use deliver::UnderWay;
 use disconnect::Disconnect;
 use input::Input;
@@ -93,7 +96,7 @@ use settings::Settings;
 pub use slab::Key;
 use slab::Slab;
 use socket::Socket;
-use subscribe::{DeletedChannels, Extra, Further};
+use subscribe::{Extra, Further};
 
 /// What a listener is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
