@@ -167,6 +167,7 @@ impl<S: Socket> Server<S> {
         event: &EventName,
         data: &Data,
     ) {
+        self.uncork();
         for device in self.inbox.devices(tenant, user).to_vec() {
             let Some(conn) = self.connections.peek(device.0) else { continue };
             let (phase, format) = (conn.phase, conn.format);
