@@ -13,25 +13,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
+use super::claims::Claims;
+
 /// Longest token, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 4096;
 /// Most patterns in one claim.
 pub const PATTERNS_MAX: usize = 64;
-
-/// The claims that encke knows.
-#[derive(Debug, PartialEq, Eq, Default)]
-pub struct Claims {
-    /// Who it is about (RFC 7519 §4.1.2); a number is taken as its text.
-    pub sub: Option<String>,
-    /// From when on it is over (§4.1.4), in Unix seconds.
-    pub exp: Option<u64>,
-    /// From when on it is good (§4.1.5), in Unix seconds.
-    pub nbf: Option<u64>,
-    /// Channels, or prefixes with a `*`, that may be listened to.
-    pub channels: Vec<String>,
-    /// The same for publishing.
-    pub publish: Vec<String>,
-}
 
 /// Why a token is not good. Clients are not told which: they only learn that it is not.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]

@@ -2,6 +2,7 @@
 
 pub mod annotate;
 pub mod chunked;
+pub mod claims;
 pub mod http1;
 pub mod json;
 #[cfg(feature = "jwt")]

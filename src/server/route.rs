@@ -19,7 +19,7 @@ use crate::hub::message::TenantId;
 use crate::hub::names::ChannelName;
 use crate::hub::rules::Rule;
 use crate::proto::http1::{Head, Method};
-use crate::proto::jwt;
+use crate::proto::{claims, jwt};
 
 /// First segments of paths that are, or will be, routes: no tenant can have such a name.
 pub const RESERVED_NAMES: [&str; 16] = [
@@ -192,12 +192,12 @@ fn standing(head: &Head<'_>, tenant: &Tenant, unix_second: u64) -> Result<Standi
     })
 }
 
-fn is_good_now(claims: &jwt::Claims, unix_second: u64) -> bool {
+fn is_good_now(claims: &claims::Claims, unix_second: u64) -> bool {
     claims.exp.is_none_or(|exp| unix_second < exp)
         && claims.nbf.is_none_or(|nbf| nbf <= unix_second)
 }
 
-fn claims_of(claims: jwt::Claims) -> Rc<Claims> {
+fn claims_of(claims: claims::Claims) -> Rc<Claims> {
     let patterns = |list: Vec<String>| list.into_iter().map(|text| Pattern(text.into())).collect();
     let user = claims.sub.filter(|user| !user.is_empty() && user.len() <= USER_BYTES_MAX);
     Rc::new(Claims {
