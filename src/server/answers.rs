@@ -1,11 +1,11 @@
 //! What the engine says: answers find who asked, and the feed goes into the next batch.
 
-use super::Server;
 use super::conn::{Flags, Phase};
 use super::disconnect::Disconnect;
 use super::respond::{Reply, Response};
 use super::resume::Resume;
 use super::socket::Socket;
+use super::{Key, Server};
 use crate::dialects::native::Refusal;
 use crate::engines::{Output, Token};
 use crate::hub::command::{self, Command, Happened, Outcome, Start};
@@ -102,9 +102,8 @@ impl<S: Socket> Server<S> {
         if token.slot == SERVERS_OWN {
             return self.on_counts(token.number, outcome);
         }
-        if !self.connections.is_used(token.slot)
-            || self.connections.get(token.slot).generation != token.generation
-        {
+        let key = Key { slot: token.slot, generation: token.generation };
+        if self.connections.find(key).is_none() {
             return;
         }
         if self.asks.get(&token.slot).is_none_or(|pending| pending.number != token.number) {

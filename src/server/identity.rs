@@ -9,13 +9,14 @@ use super::deadlines::Tick;
 use super::disconnect::Disconnect;
 use super::output::Chunk;
 use super::rendered;
+use super::settings::Tenant;
 use super::socket::Socket;
 use super::subscribe::Extra;
 use crate::dialects::{Announcement, native};
 use crate::hub::access::{Claims, Standing};
 use crate::hub::command::Command;
 use crate::hub::members::SubscriberId;
-use crate::hub::message::{Data, Message, MessageId, TenantId};
+use crate::hub::message::{Data, TenantId};
 use crate::hub::names::{ChannelName, EventName};
 use crate::hub::rules::{Rule, rule_for};
 use crate::proto::json;
@@ -77,14 +78,7 @@ impl<S: Socket> Server<S> {
             {
                 continue;
             }
-            self.push_to_feed(Rc::new(Message {
-                id: MessageId::default(),
-                offset: 0,
-                tenant,
-                channel,
-                event: EventName::of_server(what),
-                data: Data::text(&native::user_data(&user)).into_json(),
-            }));
+            self.tell_channel(tenant, channel, what, &native::user_data(&user));
         }
     }
 
@@ -128,7 +122,8 @@ impl<S: Socket> Server<S> {
         &self.tenant_of(tenant).rules
     }
 
-    fn tenant_of(&self, tenant: TenantId) -> &super::settings::Tenant {
+    /// What the operator decided for a tenant.
+    pub(super) fn tenant_of(&self, tenant: TenantId) -> &Tenant {
         &self.settings.tenants[usize::from(tenant.0)]
     }
 
@@ -180,15 +175,12 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    /// The users on a channel here, each once, sorted.
+    /// The users on a channel here, each as often as it has connections.
     pub(super) fn users_on(&self, tenant: TenantId, channel: &ChannelName) -> Vec<Box<str>> {
         let Some(id) = self.hub.find(tenant, channel) else { return Vec::new() };
         let members = self.hub.members(id);
         let subscribers = (0..members.places()).filter_map(|place| members.at(place));
         let users = subscribers.filter_map(|id| self.claims(id.0)?.user.clone());
-        let mut users: Vec<Box<str>> = users.take(LISTED_USERS_MAX).collect();
-        users.sort();
-        users.dedup();
-        users
+        users.take(LISTED_USERS_MAX).collect()
     }
 }

@@ -43,10 +43,7 @@ impl<S: Socket> Server<S> {
         let (used, step) = in_context(&self.settings, &mut self.random, self.now, |context| {
             session.feed(bytes, context, &mut out)
         });
-        let idle = match session.is_authenticated() {
-            true => Some(self.settings.limits.mysql_idle_seconds),
-            false => None,
-        };
+        let is_logged_in = session.is_authenticated();
         let error = session.take_error();
         let failed_login = session.failed_login().map(str::to_owned);
         self.count_sql_error(slot, error);
@@ -55,8 +52,9 @@ impl<S: Socket> Server<S> {
             self.wire_lines(slot, '>', lines);
         }
         self.out(slot).extend_from_slice(&out);
-        if let Some(seconds) = idle {
-            self.connections.get_mut(slot).deadline = Tick::after(self.now, seconds);
+        if is_logged_in {
+            let deadline = Tick::after(self.now, self.settings.limits.mysql_idle_seconds);
+            self.connections.get_mut(slot).deadline = deadline;
         }
         if let Some(user) = failed_login {
             self.warn(Warning::Login, slot, format_args!("wrong CometQL password for {user:?}"));

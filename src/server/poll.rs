@@ -96,7 +96,7 @@ impl<S: Socket> Server<S> {
         let claims = extra.claims.clone();
         let is_full = self.connections.len() >= self.settings.limits.connections_max;
         let tenant = self.connections.get(slot).tenant;
-        let is_removed = self.settings.tenants[usize::from(tenant.0)].is_removed;
+        let is_removed = self.tenant_of(tenant).is_removed;
         let is_known = self.sessions.contains_key(&(tenant, name.clone()));
         if self.is_draining || is_full || is_removed || is_known {
             return;

@@ -60,13 +60,24 @@ impl<S: Socket> Server<S> {
             _ => 0,
         };
         let count = u64::from(here) + elsewhere;
+        self.tell_channel(tenant, channel, native::PRESENCE, &format!("{{\"count\":{count}}}"));
+    }
+
+    /// Puts a word of the moment into the feed: it has no id and is not kept.
+    pub(super) fn tell_channel(
+        &mut self,
+        tenant: TenantId,
+        channel: ChannelName,
+        event: &'static str,
+        json: &str,
+    ) {
         self.push_to_feed(Rc::new(Message {
             id: MessageId::default(),
             offset: 0,
             tenant,
             channel,
-            event: EventName::of_server(native::PRESENCE),
-            data: Data::text(&format!("{{\"count\":{count}}}")).into_json(),
+            event: EventName::of_server(event),
+            data: Data::text(json).into_json(),
         }));
     }
 }
