@@ -51,6 +51,33 @@ pub struct Limits {
     pub rows_max: usize,
 }
 
+/// What only the server knows of itself. What other nodes have comes with an outcome.
+pub trait View {
+    /// How many listen here to a pipe.
+    fn subscribers(&self, tenant: TenantId, pipe: &str) -> u64;
+    /// Who listens here to a pipe, the newest first, at most `most`.
+    fn members(&self, tenant: TenantId, pipe: &str, most: usize) -> Vec<Member>;
+    /// What `SHOW STATUS` says, by name.
+    fn status(&self, tenant: TenantId) -> Vec<(&'static str, String)>;
+}
+
+/// One connection on a pipe, as far as it showed something of itself; else empty.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Member {
+    /// Its user; empty for nobody.
+    pub user: Box<str>,
+    /// What its browser calls itself in every session.
+    pub uuid: String,
+    /// `User-Agent`.
+    pub agent: Box<str>,
+    /// Where it came from, if a proxy said so.
+    pub address: String,
+    /// `Origin`.
+    pub origin: Box<str>,
+    /// `Accept-Language`.
+    pub language: Box<str>,
+}
+
 /// What a session needs from outside for one step.
 pub struct Context<'a> {
     /// The first that fits a user name counts.
@@ -61,6 +88,8 @@ pub struct Context<'a> {
     pub random: &'a mut dyn FnMut(&mut [u8]),
     /// Unix time.
     pub unix_second: u64,
+    /// The server.
+    pub view: &'a dyn View,
 }
 
 /// What became of the input.
@@ -70,8 +99,9 @@ pub enum Step {
     More,
     /// One packet was answered; more may be waiting behind it.
     Replied,
-    /// The engine has to answer first; `Session::complete` takes its outcome.
-    Ask(Command),
+    /// The engine is to be told all of these in order, and has to answer the last one first;
+    /// `Session::complete` takes its outcome.
+    Ask(Vec<Command>),
     /// Flush, then close.
     Close,
 }
@@ -121,6 +151,8 @@ pub enum Error {
     TooManyColumns,
     /// The bound on channels is reached.
     TooManyChannels,
+    /// The bound on records, or on what waits for users, is reached.
+    TooManyRecords,
     /// The engine cannot be reached, or has too much to do.
     Unavailable,
 }
@@ -153,7 +185,7 @@ impl Error {
             Error::Empty | Error::NameTooShort => 17,
             Error::TooManyRows(_) => 19,
             Error::TooManyColumns => 20,
-            Error::TooManyChannels | Error::Unavailable => 500,
+            Error::TooManyChannels | Error::TooManyRecords | Error::Unavailable => 500,
         }
     }
 }
@@ -198,6 +230,7 @@ impl fmt::Display for Error {
             Error::TooManyRows(max) => write!(f, "Too many rows in one insert: at most {max}"),
             Error::TooManyColumns => f.write_str("Too many columns"),
             Error::TooManyChannels => f.write_str("There are too many channels"),
+            Error::TooManyRecords => f.write_str("There is no room for more records"),
             Error::Unavailable => f.write_str("The engine is unavailable, try again"),
         }
     }

@@ -4,7 +4,7 @@
 use super::literal::Literal;
 use super::statement::{Constant, Item, Statement, TableName};
 use super::tables::{self, Place, Rows, TABLES};
-use super::{Account, Context, Error, variables};
+use super::{Account, Context, Error, View, variables};
 use crate::hub::command::{Command, Outcome};
 use crate::hub::message::TenantId;
 
@@ -26,18 +26,17 @@ pub struct Who<'a> {
 }
 
 /// What to do with a statement.
-#[derive(Debug)]
 pub enum Run {
     /// Answer.
     Now(Answer),
     /// Change to this database, and say OK.
     Use(Box<str>),
-    /// Ask the engine, then answer what this makes of its outcome.
-    Ask(Command, Finish),
+    /// Tell the engine all of these in order, and answer what `Finish` makes of the last outcome.
+    Ask(Vec<Command>, Finish),
 }
 
 /// Turns the engine's outcome into an answer.
-pub type Finish = fn(&Outcome) -> Result<Answer, Error>;
+pub type Finish = Box<dyn FnOnce(Outcome, &dyn View) -> Result<Answer, Error>>;
 
 /// An answer that is no error.
 #[derive(Clone, PartialEq, Eq, Debug)]

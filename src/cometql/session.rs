@@ -20,7 +20,7 @@ use log::debug;
 
 use super::run::{self, Answer, Finish, Run, Who};
 use super::statement::Statement;
-use super::{Account, Context, Error, Step, variables};
+use super::{Account, Context, Error, Step, View, variables};
 use crate::hub::command::Outcome;
 use crate::hub::message::TenantId;
 use crate::proto::mysql::command::{ChangeUser, Command};
@@ -34,7 +34,6 @@ const LOGIN_BYTES_MAX: usize = 16 * 1024;
 const USER_CHARACTERS_MAX: usize = 80;
 
 /// One connection.
-#[derive(Debug)]
 pub struct Session {
     phase: Phase,
     user: Box<str>,
@@ -48,9 +47,8 @@ pub struct Session {
 }
 
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Session>() <= 64);
+const _: () = assert!(size_of::<Session>() <= 80);
 
-#[derive(Debug)]
 enum Phase {
     Greeted(Box<Nonce>),
     Switched(Box<Switch>),
@@ -60,7 +58,6 @@ enum Phase {
 }
 
 /// The client was told to prove itself this way.
-#[derive(Debug)]
 struct Switch {
     plugin: Plugin,
     nonce: Nonce,
@@ -127,12 +124,11 @@ impl Session {
     }
 
     /// Answers the statement whose command `feed` handed out.
-    pub fn complete(&mut self, outcome: &Outcome, out: &mut Vec<u8>) {
-        let Phase::Asked(finish) = self.phase else {
+    pub fn complete(&mut self, outcome: Outcome, view: &dyn View, out: &mut Vec<u8>) {
+        let Phase::Asked(finish) = std::mem::replace(&mut self.phase, Phase::Ready) else {
             panic!("an outcome came for a session that had asked nothing");
         };
-        self.phase = Phase::Ready;
-        self.answer(finish(outcome), out);
+        self.answer(finish(outcome, view), out);
     }
 
     /// Whether the client has logged in.
@@ -304,10 +300,10 @@ impl Session {
     fn on_query(&mut self, text: &[u8], context: &Context<'_>, out: &mut Vec<u8>) -> Step {
         let run = self.run(text, context);
         match run {
-            Ok(Run::Ask(command, finish)) => {
+            Ok(Run::Ask(commands, finish)) => {
                 self.phase = Phase::Asked(finish);
                 self.sequence = 0;
-                Step::Ask(command)
+                Step::Ask(commands)
             }
             other => {
                 self.answer_run(other, out);

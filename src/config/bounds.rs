@@ -70,7 +70,7 @@ pub(crate) const LIMITS: [Bound<Limits>; 30] = [
 ];
 
 /// `[history]`. The first three are a channel's.
-pub(crate) const HISTORY: [Bound<memory::Limits>; 7] = [
+pub(crate) const HISTORY: [Bound<memory::Limits>; 11] = [
     Bound {
         key: "messages_max",
         least: 0,
@@ -96,6 +96,10 @@ pub(crate) const HISTORY: [Bound<memory::Limits>; 7] = [
     bound!(history_bytes_max, 1, 1024 * 1024 * MB),
     bound!(idempotency_keys_max, 1, 100_000_000),
     bound!(records_max, 1, 100_000_000),
+    bound!(records_bytes_max, 1, 1024 * 1024 * MB),
+    bound!(waiting_messages_max, 0, 100_000),
+    bound!(waiting_bytes_max, 1, 1024 * 1024 * MB),
+    bound!(waiting_seconds, 1, 31_536_000),
 ];
 
 /// None at all still keeps a tail, so that a short interruption loses nothing.

@@ -4,8 +4,7 @@
 pub mod native;
 
 use crate::hub::delivery::Payload;
-use crate::hub::message::{Data, Message, MessageId};
-use crate::hub::names::EventName;
+use crate::hub::message::{Message, MessageId, Personal};
 
 /// A client protocol. Dialects are stateless; what is special about a connection is in `variant`, 16 bits
 /// that the dialect defines and a slot keeps.
@@ -15,13 +14,7 @@ pub trait Dialect: Sync {
     fn encode(&self, message: &Message, variant: u16, frame: &mut dyn FnMut(Payload<'_>));
 
     /// Makes the payload of a message that went to a user, not to a channel.
-    fn personal(
-        &self,
-        event: &EventName,
-        data: &Data,
-        variant: u16,
-        frame: &mut dyn FnMut(Payload<'_>),
-    );
+    fn personal(&self, message: &Personal, variant: u16, frame: &mut dyn FnMut(Payload<'_>));
 
     /// Makes the payload of something that the server says to one client alone.
     fn announce(&self, event: &Announcement<'_>, variant: u16, frame: &mut dyn FnMut(Payload<'_>));
@@ -66,6 +59,6 @@ struct Echo;
 
 impl Dialect for Echo {
     fn encode(&self, _: &Message, _: u16, _: &mut dyn FnMut(Payload<'_>)) {}
-    fn personal(&self, _: &EventName, _: &Data, _: u16, _: &mut dyn FnMut(Payload<'_>)) {}
+    fn personal(&self, _: &Personal, _: u16, _: &mut dyn FnMut(Payload<'_>)) {}
     fn announce(&self, _: &Announcement<'_>, _: u16, _: &mut dyn FnMut(Payload<'_>)) {}
 }

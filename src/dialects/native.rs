@@ -25,7 +25,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::{Announcement, Dialect};
 use crate::hub::command::{Lost, NewMessage};
 use crate::hub::delivery::Payload;
-use crate::hub::message::{Data, Message, MessageId};
+use crate::hub::message::{Data, Message, MessageId, Personal};
 use crate::hub::names::{ChannelName, EventName};
 use crate::proto::json;
 
@@ -82,6 +82,7 @@ pub fn messages(channels: &[ChannelName], event: &EventName, data: &Data) -> Vec
         channel: channel.clone(),
         event: event.clone(),
         data: data.clone(),
+        sender: None,
     };
     channels.iter().map(message).collect()
 }
@@ -119,18 +120,12 @@ impl Dialect for Native {
         frame_plain(id.as_deref(), &message.event, &message.data, variant, frame);
     }
 
-    fn personal(
-        &self,
-        event: &EventName,
-        data: &Data,
-        variant: u16,
-        frame: &mut dyn FnMut(Payload<'_>),
-    ) {
+    fn personal(&self, message: &Personal, variant: u16, frame: &mut dyn FnMut(Payload<'_>)) {
         if variant & variant::JSON == 0 {
-            return frame_plain(None, event, data, variant, frame);
+            return frame_plain(None, &message.event, &message.data, variant, frame);
         }
         let mut object = b"{".to_vec();
-        write_event_and_data(event, data, &mut object);
+        write_event_and_data(&message.event, &message.data, &mut object);
         object.push(b'}');
         frame(Payload { id: None, event: None, data: &object, is_text: true });
     }

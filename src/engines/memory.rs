@@ -5,6 +5,10 @@
 //! floor of channels without a record is the greatest one of any dropped record, at first the start of
 //! the server: so a quiet channel never reports a loss, and a restart always does.
 
+mod history;
+mod records;
+mod users;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
@@ -15,6 +19,9 @@ use crate::hub::command::{
 };
 use crate::hub::message::{Message, MessageId, TenantId};
 use crate::hub::names::ChannelName;
+use history::{Log, Record};
+use records::Records;
+use users::Users;
 
 /// What a channel keeps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,8 +58,16 @@ pub struct Limits {
     pub history_bytes_max: usize,
     /// Idempotency keys remembered, per tenant; the oldest goes first.
     pub idempotency_keys_max: usize,
-    /// Records of users and tokens, per tenant.
+    /// Records of back ends, and users remembered, per tenant.
     pub records_max: usize,
+    /// Bytes of these records, per tenant.
+    pub records_bytes_max: usize,
+    /// Messages that wait for one user who is away.
+    pub waiting_messages_max: usize,
+    /// Bytes of all messages that wait for users, per tenant.
+    pub waiting_bytes_max: usize,
+    /// How long they wait, in seconds.
+    pub waiting_seconds: u64,
 }
 
 impl Limits {
@@ -76,6 +91,10 @@ impl Default for Limits {
             history_bytes_max: 64 * 1024 * 1024,
             idempotency_keys_max: 10_000,
             records_max: 100_000,
+            records_bytes_max: 64 * 1024 * 1024,
+            waiting_messages_max: 100,
+            waiting_bytes_max: 16 * 1024 * 1024,
+            waiting_seconds: 240,
         }
     }
 }
@@ -85,14 +104,6 @@ const IDEMPOTENCY_SECONDS: u64 = 300;
 /// Channels looked at in one tick for messages that are too old.
 const EXPIRED_PER_TICK_MAX: usize = 1_000;
 
-/// Kept messages of one channel.
-struct Record {
-    messages: VecDeque<Rc<Message>>,
-    bytes: usize,
-    floor: MessageId,
-    offset: u64,
-}
-
 struct Tenant {
     last: MessageId,
     dropped_floor: MessageId,
@@ -101,7 +112,8 @@ struct Tenant {
     round: VecDeque<ChannelName>,
     answered: HashMap<Box<str>, Outcome>,
     answered_order: VecDeque<(u64, Box<str>)>,
-    kept: HashMap<(RecordKind, Box<str>), Box<str>>,
+    kept: Records,
+    users: Users,
 }
 
 /// See the module's documentation.
@@ -139,16 +151,74 @@ impl MemoryEngine {
             Command::Enter { .. } | Command::Leave { .. } => Outcome::Done,
             Command::Presence { .. } => Outcome::Presence { count: 0, users: Vec::new() },
             Command::Counts { channels, .. } => Outcome::Counts(vec![0; channels.len()]),
-            Command::PutRecord { tenant, kind, key, value } => {
-                self.put_record(tenant, kind, key, value)
+            Command::ChangeRecords { tenant, kind, records, change } => {
+                let outcome = self.tenants[usize::from(tenant.0)].kept.change(
+                    kind,
+                    &records,
+                    change,
+                    &self.limits,
+                );
+                if kind == RecordKind::Log && matches!(outcome, Outcome::Changed(_)) {
+                    self.logs_changed(tenant, records.iter().map(|(channel, _)| &**channel));
+                }
+                outcome
             }
-            Command::GetRecord { tenant, kind, key } => {
-                Outcome::Record(self.tenant(tenant).kept.get(&(kind, key)).cloned())
+            Command::Records { tenant, kind, keys } => {
+                Outcome::Records(self.tenant(tenant).kept.read(kind, keys))
             }
-            Command::DeliverToUser { tenant, user, event, data } => {
-                let happened = Happened::ToUser { tenant, user, event, data };
+            Command::Logs { tenant, channels } => {
+                let records = &self.tenant(tenant).records;
+                let log = |name| {
+                    records.get(name).map_or(Vec::new(), |it| it.logged(now).cloned().collect())
+                };
+                Outcome::Logs(channels.iter().map(log).collect())
+            }
+            Command::ClearLogs { tenant, channels } => self.clear_logs(tenant, &channels, now),
+            Command::DeleteMessages { tenant, ids } => {
+                let tenant = &mut self.tenants[usize::from(tenant.0)];
+                let usage = &mut self.usage;
+                let mut delete = |id| tenant.records.values_mut().any(|it| it.delete(id, usage));
+                Outcome::Changed(ids.into_iter().filter(|&id| delete(id)).count() as u64)
+            }
+            Command::Arrive { tenant, user, since, word } => {
+                let users = &mut self.tenants[usize::from(tenant.0)].users;
+                let arrival = users.arrive(&user, since, &self.limits, now);
+                self.say(tenant, word.filter(|_| arrival.is_first));
+                let (waiting, newest) = (arrival.waiting, arrival.newest);
+                Outcome::Arrived { tenant, user, waiting, newest }
+            }
+            Command::Depart { tenant, user, unread, word } => {
+                let is_last = self.tenant(tenant).users.depart(&user, unread, now);
+                self.say(tenant, word.filter(|_| is_last));
+                Outcome::Done
+            }
+            Command::DeliverToUser { tenant, user, event, data, waits } => {
+                let personal = users::New { tenant, user, event, data, waits };
+                let users = &mut self.tenants[usize::from(tenant.0)].users;
+                match users.send(personal, &self.limits, now) {
+                    Ok(message) => {
+                        self.outputs.push_back(Output::Happened(Happened::ToUser(message)));
+                        Outcome::Delivered(0)
+                    }
+                    Err(refusal) => Outcome::Refused(refusal),
+                }
+            }
+            Command::Waiting { tenant, users } => {
+                let known = &self.tenant(tenant).users;
+                Outcome::Waiting(users.iter().map(|user| known.waiting(user)).collect())
+            }
+            Command::ForgetWaiting { tenant, users } => {
+                let known = &mut self.tenant(tenant).users;
+                Outcome::Changed(users.iter().map(|user| known.forget_waiting(user)).sum())
+            }
+            Command::LastSeen { tenant, users } => {
+                let known = &self.tenant(tenant).users;
+                Outcome::LastSeen(users.iter().map(|user| known.last_seen(user)).collect())
+            }
+            Command::KickUser { tenant, user } => {
+                let happened = Happened::UserKicked { tenant, user };
                 self.outputs.push_back(Output::Happened(happened));
-                Outcome::Delivered(0)
+                Outcome::Done
             }
             Command::Kick { tenant, channel } => self.kick(tenant, channel),
         }
@@ -197,6 +267,7 @@ impl MemoryEngine {
             bytes: 0,
             floor: tenant.dropped_floor,
             offset: 0,
+            log: tenant.kept.log_of(&new.channel),
         });
         record.offset += 1;
         let message = Rc::new(Message {
@@ -206,6 +277,7 @@ impl MemoryEngine {
             channel: new.channel,
             event: new.event,
             data: new.data,
+            sender: new.sender,
         });
         record.push(message.clone(), &mut self.usage);
         let keep = self.limits.keep_for(tenant_id, &message.channel);
@@ -279,23 +351,43 @@ impl MemoryEngine {
         tenant.answered.insert(key, answer);
     }
 
-    fn put_record(
-        &mut self,
-        tenant: TenantId,
-        kind: RecordKind,
-        key: Box<str>,
-        value: Option<Box<str>>,
-    ) -> Outcome {
-        let records_max = self.limits.records_max;
-        let kept = &mut self.tenant(tenant).kept;
-        match value {
-            None => kept.remove(&(kind, key)),
-            Some(_) if kept.len() >= records_max && !kept.contains_key(&(kind, key.clone())) => {
-                return Outcome::Refused(Refusal::Unavailable);
+    /// The lengths of some logs may be others now.
+    fn logs_changed<'a>(&mut self, tenant: TenantId, channels: impl Iterator<Item = &'a str>) {
+        let Tenant { records, kept, .. } = &mut self.tenants[usize::from(tenant.0)];
+        for name in channels {
+            let Some(record) = records.get_mut(name) else { continue };
+            // Of what came before it was turned on nothing is shown.
+            let after = record.log.map_or(record.offset, |log| log.after);
+            record.log = kept.log_of(name).map(|log| Log { after, ..log });
+        }
+    }
+
+    fn clear_logs(&mut self, tenant: TenantId, channels: &[ChannelName], now: Now) -> Outcome {
+        let mut count = 0;
+        for name in channels {
+            let Some(record) = self.tenant(tenant).records.get_mut(name) else { continue };
+            count += record.logged(now).count() as u64;
+            let offset = record.offset;
+            if let Some(log) = &mut record.log {
+                log.after = offset;
             }
-            Some(value) => kept.insert((kind, key), value),
+        }
+        Outcome::Changed(count)
+    }
+
+    /// Tells those who listen now; nothing is kept.
+    fn say(&mut self, tenant: TenantId, word: Option<NewMessage>) {
+        let Some(word) = word else { return };
+        let message = Message {
+            id: MessageId::default(),
+            offset: 0,
+            tenant,
+            channel: word.channel,
+            event: word.event,
+            data: word.data,
+            sender: word.sender,
         };
-        Outcome::Done
+        self.outputs.push_back(Output::Happened(Happened::Said(Rc::new(message))));
     }
 
     fn kick(&mut self, tenant_id: TenantId, channel: ChannelName) -> Outcome {
@@ -334,6 +426,7 @@ impl Engine for MemoryEngine {
                 }
                 tenant.keep_or_close(name, &mut self.usage);
             }
+            tenant.users.tick(&self.limits, now);
         }
     }
 
@@ -352,7 +445,8 @@ impl Engine for MemoryEngine {
     }
 
     fn usage(&self) -> Usage {
-        self.usage
+        let queues = self.tenants.iter().map(|tenant| tenant.users.queues()).sum();
+        Usage { queues, ..self.usage }
     }
 }
 
@@ -367,46 +461,6 @@ fn next_id(last: MessageId, now: Now) -> MessageId {
     }
 }
 
-impl Record {
-    fn push(&mut self, message: Rc<Message>, usage: &mut Usage) {
-        self.bytes += message.bytes();
-        usage.bytes += message.bytes();
-        usage.messages += 1;
-        self.messages.push_back(message);
-    }
-
-    fn drop_oldest(&mut self, usage: &mut Usage) -> bool {
-        let Some(message) = self.messages.pop_front() else { return false };
-        self.bytes -= message.bytes();
-        usage.bytes -= message.bytes();
-        usage.messages -= 1;
-        self.floor = self.floor.max(message.id);
-        true
-    }
-
-    fn trim(&mut self, keep: Keep, now: Now, usage: &mut Usage) {
-        while self.messages.len() > keep.messages_max
-            || (self.bytes > keep.bytes_max && self.messages.len() > 1)
-        {
-            self.drop_oldest(usage);
-        }
-        self.expire(keep, now, usage);
-    }
-
-    fn expire(&mut self, keep: Keep, now: Now, usage: &mut Usage) {
-        while let Some(oldest) = self.messages.front()
-            && oldest.id.second + keep.seconds_max < now.unix_second
-        {
-            self.drop_oldest(usage);
-        }
-    }
-
-    fn after(&self, since: MessageId) -> impl Iterator<Item = &Rc<Message>> {
-        let first = self.messages.partition_point(|message| message.id <= since);
-        self.messages.range(first..)
-    }
-}
-
 impl Tenant {
     /// Nothing before `now` can be resumed.
     fn new(now: Now) -> Tenant {
@@ -418,7 +472,8 @@ impl Tenant {
             round: VecDeque::new(),
             answered: HashMap::new(),
             answered_order: VecDeque::new(),
-            kept: HashMap::new(),
+            kept: Records::default(),
+            users: Users::new(start),
         }
     }
 

@@ -42,6 +42,15 @@ pub struct Usage {
     pub messages: usize,
     /// Their bytes.
     pub bytes: usize,
+    /// Users for whom messages are kept.
+    pub queues: usize,
+}
+
+impl Usage {
+    /// Whether nothing is held that grows old.
+    pub fn is_idle(&self) -> bool {
+        self.messages == 0 && self.queues == 0
+    }
 }
 
 /// What a new configuration changes for an engine that runs.

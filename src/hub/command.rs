@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use super::message::{Data, Message, MessageId, TenantId};
+use super::message::{Data, Message, MessageId, Personal, Sender, TenantId};
 use super::names::{ChannelName, EventName};
 
 /// One message to be published, before it has an id.
@@ -17,6 +17,8 @@ pub struct NewMessage {
     pub event: EventName,
     /// Its content.
     pub data: Data,
+    /// The client that sent it.
+    pub sender: Option<Sender>,
 }
 
 /// From where a reader wants a set of channels.
@@ -31,10 +33,31 @@ pub enum Start {
 /// A kind of record that a back end keeps with us, by key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RecordKind {
-    /// What is known of a user id.
-    User,
-    /// A token that is no longer good.
-    Token,
+    /// By user: the key that its browsers show.
+    UserKey,
+    /// By user: any text.
+    UserData,
+    /// By token: it is no longer good.
+    RevokedToken,
+    /// By channel: how many messages its log shows, as a decimal number. While it is above 0 the engine
+    /// keeps so many, however old (at most `LOG_MESSAGES_MAX`).
+    Log,
+}
+
+/// Most messages that a channel's log shows.
+pub const LOG_MESSAGES_MAX: usize = 99;
+
+/// How a set of records is changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// All of them are written.
+    Put,
+    /// Those whose key is new are written.
+    PutNew,
+    /// Those whose key is known are written.
+    PutKnown,
+    /// They are deleted; the values do not matter.
+    Delete,
 }
 
 /// A request to the engine.
@@ -90,25 +113,68 @@ pub enum Command {
         /// Which.
         channels: Vec<ChannelName>,
     },
-    /// Writes a record.
-    PutRecord {
+    /// Changes records: all that the change is about, or none.
+    ChangeRecords {
         /// Whose.
         tenant: TenantId,
         /// Of which kind.
         kind: RecordKind,
-        /// Its key.
-        key: Box<str>,
-        /// Its content; `None` deletes it.
-        value: Option<Box<str>>,
+        /// Keys and contents.
+        records: Vec<(Box<str>, Box<str>)>,
+        /// How.
+        change: Change,
     },
-    /// Reads a record.
-    GetRecord {
+    /// Reads records.
+    Records {
         /// Whose.
         tenant: TenantId,
         /// Of which kind.
         kind: RecordKind,
-        /// Its key.
-        key: Box<str>,
+        /// Their keys; `None`: all there are.
+        keys: Option<Vec<Box<str>>>,
+    },
+    /// Reads the newest messages of channels' logs.
+    Logs {
+        /// Whose.
+        tenant: TenantId,
+        /// Which, each at most `LOG_MESSAGES_MAX` messages.
+        channels: Vec<ChannelName>,
+    },
+    /// Forgets what is in the logs of channels. Who resumes still gets it.
+    ClearLogs {
+        /// Whose.
+        tenant: TenantId,
+        /// Which.
+        channels: Vec<ChannelName>,
+    },
+    /// Forgets single messages, wherever they are.
+    DeleteMessages {
+        /// Whose.
+        tenant: TenantId,
+        /// Which.
+        ids: Vec<MessageId>,
+    },
+    /// A device of a user begins to listen. Until `Depart`, messages for the user need not wait.
+    Arrive {
+        /// Whose user.
+        tenant: TenantId,
+        /// Who.
+        user: Box<str>,
+        /// Which messages it wants that went before: those that nobody has had, or those after this id.
+        since: Option<MessageId>,
+        /// Told to those who listen now, if no other device of the user does.
+        word: Option<NewMessage>,
+    },
+    /// A device is gone; mirrors `Arrive`.
+    Depart {
+        /// Whose user.
+        tenant: TenantId,
+        /// Who.
+        user: Box<str>,
+        /// What it was given and has not had: this waits again.
+        unread: Vec<Rc<Personal>>,
+        /// Told to those who listen now, if this was the last one.
+        word: Option<NewMessage>,
     },
     /// Sends one message to every device of a user.
     DeliverToUser {
@@ -120,6 +186,36 @@ pub enum Command {
         event: EventName,
         /// Its content.
         data: Data,
+        /// Whether it waits for a device, if the user has none.
+        waits: bool,
+    },
+    /// Reads what waits for users.
+    Waiting {
+        /// Whose users.
+        tenant: TenantId,
+        /// Who.
+        users: Vec<Box<str>>,
+    },
+    /// Forgets what waits for users.
+    ForgetWaiting {
+        /// Whose users.
+        tenant: TenantId,
+        /// Who.
+        users: Vec<Box<str>>,
+    },
+    /// When users were here last.
+    LastSeen {
+        /// Whose users.
+        tenant: TenantId,
+        /// Who.
+        users: Vec<Box<str>>,
+    },
+    /// Ends every device of a user, everywhere.
+    KickUser {
+        /// Whose user.
+        tenant: TenantId,
+        /// Who.
+        user: Box<str>,
     },
     /// Forgets a channel's history and ends its subscribers, everywhere.
     Kick {
@@ -150,11 +246,24 @@ pub struct Lost {
     pub resume_from: MessageId,
 }
 
+/// When a user was here last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Seen {
+    /// Now.
+    Now,
+    /// Until this Unix second.
+    At(u64),
+    /// Never, as far as anybody remembers.
+    Never,
+}
+
 /// Why the engine would not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
     /// The bound on channels is reached.
     TooManyChannels,
+    /// The bound on records is reached.
+    TooManyRecords,
     /// The engine cannot be reached, or has too much to do.
     Unavailable,
 }
@@ -180,13 +289,32 @@ pub enum Outcome {
     },
     /// To `Counts`, in the order asked: subscribers on other nodes.
     Counts(Vec<u64>),
-    /// To `GetRecord`.
-    Record(Option<Box<str>>),
+    /// To `Records`: those that exist, in the order asked, else by key.
+    Records(Vec<(Box<str>, Box<str>)>),
+    /// To `ChangeRecords`, `ClearLogs`, `DeleteMessages` and `ForgetWaiting`: how many there were.
+    Changed(u64),
+    /// To `Logs`: of each channel asked, oldest first.
+    Logs(Vec<Vec<Rc<Message>>>),
+    /// To `Arrive`.
+    Arrived {
+        /// Whose user, so that an answer that finds nobody can be undone.
+        tenant: TenantId,
+        /// Who.
+        user: Box<str>,
+        /// What it is to get now, in order.
+        waiting: Vec<Rc<Personal>>,
+        /// A cursor that has missed nothing with it.
+        newest: MessageId,
+    },
+    /// To `Waiting`: of each user asked, in order.
+    Waiting(Vec<Vec<Rc<Personal>>>),
+    /// To `LastSeen`, in the order asked.
+    LastSeen(Vec<Seen>),
     /// To `DeliverToUser`: how many subscribers the user has on other nodes.
     Delivered(u64),
     /// To `Kick`: whether there was anything to forget or anybody to end.
     Kicked(bool),
-    /// To `Enter`, `Leave` and `PutRecord`.
+    /// To `Enter`, `Leave`, `Depart` and `KickUser`.
     Done,
     /// To any.
     Refused(Refusal),
@@ -197,16 +325,16 @@ pub enum Outcome {
 pub enum Happened {
     /// A message was published.
     Published(Rc<Message>),
+    /// A word of the moment: without an id, for those who listen now.
+    Said(Rc<Message>),
     /// A message for one user's devices.
-    ToUser {
+    ToUser(Rc<Personal>),
+    /// All devices of a user go.
+    UserKicked {
         /// Whose user.
         tenant: TenantId,
         /// Who.
         user: Box<str>,
-        /// Its kind.
-        event: EventName,
-        /// Its content.
-        data: Data,
     },
     /// A channel was forgotten; its subscribers go.
     Kicked {

@@ -64,6 +64,43 @@ pub struct Message {
     pub event: EventName,
     /// The content.
     pub data: Data,
+    /// Which client published it; `None`: a back end, or the server.
+    pub sender: Option<Sender>,
+}
+
+/// A connection of this node. To others than its owner it is only equal or not.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ConnectionId(pub u64);
+
+/// A client that published, as far as others may know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sender {
+    /// The number of its user; 0: nobody, or somebody who does not want to be known.
+    pub user: u32,
+    /// The connection that does not get the message, because it is its own.
+    pub except: Option<ConnectionId>,
+}
+
+/// A message for all devices of one user.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Personal {
+    /// Its place among all messages for users of the tenant, which have an order of their own.
+    pub id: MessageId,
+    /// Whose user.
+    pub tenant: TenantId,
+    /// Who.
+    pub user: Box<str>,
+    /// What kind of message it is.
+    pub event: EventName,
+    /// The content.
+    pub data: Data,
+}
+
+impl Personal {
+    /// What it counts for in every bound that is in bytes.
+    pub fn bytes(&self) -> usize {
+        self.user.len() + self.event.len() + self.data.len()
+    }
 }
 
 impl Message {

@@ -10,7 +10,7 @@
 //! | `command.rs` | what can be asked of an engine, and the answers |
 //! | `delivery.rs` | what dialects and transports both must know |
 //! | `members.rs` | the array of a channel's subscribers |
-//! | `inbox.rs` | whose device a subscriber is |
+//! | `inbox.rs`, `users.rs` | whose device a subscriber is |
 //! | `batch.rs` | what was published in one turn, on its way to everybody |
 //! | `access.rs`, `rules.rs` | who may do what |
 
@@ -24,6 +24,7 @@ pub mod members;
 pub mod message;
 pub mod names;
 pub mod rules;
+pub mod users;
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -92,9 +92,9 @@ impl<S: Socket> Server<S> {
                 self.push_to_feed(message);
             }
             Happened::Kicked { tenant, channel } => self.on_kicked(tenant, &channel),
-            Happened::ToUser { tenant, user, event, data } => {
-                self.deliver_to_user(tenant, &user, &event, &data);
-            }
+            Happened::Said(word) => self.push_to_feed(word),
+            Happened::ToUser(message) => self.deliver_to_user(&message),
+            Happened::UserKicked { tenant, user } => self.on_user_kicked(tenant, &user),
         }
     }
 
@@ -129,7 +129,7 @@ impl<S: Socket> Server<S> {
 
     fn finish_ask(&mut self, slot: u32, ask: Ask, outcome: Outcome) {
         match (ask, outcome) {
-            (Ask::MySql, outcome) => self.on_mysql_answer(slot, &outcome),
+            (Ask::MySql, outcome) => self.on_mysql_answer(slot, outcome),
             (Ask::ClientPublish, Outcome::Refused(refusal)) => {
                 self.refuse_client_message(slot, &explain(refusal));
             }
@@ -261,6 +261,14 @@ impl<S: Socket> Server<S> {
         self.uncork();
     }
 
+    /// A user is no longer welcome with what its devices showed.
+    fn on_user_kicked(&mut self, tenant: TenantId, user: &str) {
+        for device in self.inbox.devices(tenant, user).to_vec() {
+            self.end(device.0, Disconnect::Kicked);
+        }
+        self.uncork();
+    }
+
     /// Ends a connection in the words of its protocol.
     pub(super) fn end(&mut self, slot: u32, why: Disconnect) {
         match self.connections.get(slot).phase {
@@ -290,6 +298,7 @@ pub(super) fn entity_tag(id: MessageId) -> Vec<u8> {
 fn explain(refusal: command::Refusal) -> String {
     match refusal {
         command::Refusal::TooManyChannels => "there are too many channels".to_owned(),
+        command::Refusal::TooManyRecords => "there are too many records".to_owned(),
         command::Refusal::Unavailable => "the server cannot do this now".to_owned(),
     }
 }

@@ -32,6 +32,8 @@ pub(crate) enum Disconnect {
     Deleted,
     /// Its token's time is over.
     Expired,
+    /// Its user was sent away, everywhere.
+    Kicked,
     /// A new configuration has its tenant no more.
     TenantRemoved,
     /// The server cannot do it now.
@@ -49,7 +51,7 @@ pub(crate) struct Row {
 }
 
 impl Disconnect {
-    pub const ALL: [Disconnect; 15] = [
+    pub const ALL: [Disconnect; 16] = [
         Disconnect::ByPeer,
         Disconnect::Finished,
         Disconnect::Failed,
@@ -63,6 +65,7 @@ impl Disconnect {
         Disconnect::Lost,
         Disconnect::Deleted,
         Disconnect::Expired,
+        Disconnect::Kicked,
         Disconnect::TenantRemoved,
         Disconnect::Unavailable,
     ];
@@ -83,6 +86,7 @@ impl Disconnect {
             Disconnect::Lost          => ("lost",           4410, "messages after the cursor are gone"),
             Disconnect::Deleted       => ("deleted",        4404, "channel was deleted"),
             Disconnect::Expired       => ("expired",        4401, "token expired"),
+            Disconnect::Kicked        => ("kicked",         4401, "user was sent away"),
             Disconnect::TenantRemoved => ("tenant_removed", 4404, "tenant was removed"),
             Disconnect::Unavailable   => ("unavailable",    1013, "try again later"),
         };

@@ -219,7 +219,7 @@ impl<S: Socket> Server<S> {
                 let devices = self.inbox.devices(tenant, &user).len();
                 let data = Data::new(body);
                 (
-                    Command::DeliverToUser { tenant, user, event, data },
+                    Command::DeliverToUser { tenant, user, event, data, waits: false },
                     Ask::ToUser { reply, devices },
                 )
             }

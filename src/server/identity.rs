@@ -16,8 +16,8 @@ use crate::dialects::{Announcement, native};
 use crate::hub::access::{Claims, Standing};
 use crate::hub::command::Command;
 use crate::hub::members::SubscriberId;
-use crate::hub::message::{Data, TenantId};
-use crate::hub::names::{ChannelName, EventName};
+use crate::hub::message::{Personal, TenantId};
+use crate::hub::names::ChannelName;
 use crate::hub::rules::{Rule, rule_for};
 use crate::proto::json;
 
@@ -96,12 +96,7 @@ impl<S: Socket> Server<S> {
 
     /// What a subscriber's token says.
     pub(super) fn claims(&self, slot: u32) -> Option<&Rc<Claims>> {
-        match self.extras.get(self.connections.get(slot).extra?) {
-            Extra::Token(claims) => Some(claims),
-            Extra::Poll(extra) => extra.claims.as_ref(),
-            Extra::Session(_, claims) => claims.as_ref(),
-            Extra::MySql(_) => None,
-        }
+        claims_of(self.extras.get(self.connections.get(slot).extra?))
     }
 
     /// What a subscriber showed of itself when it came.
@@ -155,19 +150,13 @@ impl<S: Socket> Server<S> {
     }
 
     /// Delivers to every device of a user.
-    pub(super) fn deliver_to_user(
-        &mut self,
-        tenant: TenantId,
-        user: &str,
-        event: &EventName,
-        data: &Data,
-    ) {
+    pub(super) fn deliver_to_user(&mut self, message: &Personal) {
         self.uncork();
-        for device in self.inbox.devices(tenant, user).to_vec() {
+        for device in self.inbox.devices(message.tenant, &message.user).to_vec() {
             let Some(conn) = self.connections.peek(device.0) else { continue };
             let (phase, format) = (conn.phase, conn.format);
             let mut bytes = Vec::new();
-            rendered::personal(event, data, format, &self.callbacks, &mut bytes);
+            rendered::personal(message, format, &self.callbacks, &mut bytes);
             match phase {
                 Phase::LongPoll => self.answer_poll_with(device.0, &bytes),
                 _ => self.deliver(device.0, &[Chunk::Own(&bytes)]),
@@ -182,5 +171,15 @@ impl<S: Socket> Server<S> {
         let subscribers = (0..members.places()).filter_map(|place| members.at(place));
         let users = subscribers.filter_map(|id| self.claims(id.0)?.user.clone());
         users.take(LISTED_USERS_MAX).collect()
+    }
+}
+
+/// What a token said whose owner this belongs to.
+pub(super) fn claims_of(extra: &Extra) -> Option<&Rc<Claims>> {
+    match extra {
+        Extra::Token(claims) => Some(claims),
+        Extra::Poll(extra) => extra.claims.as_ref(),
+        Extra::Session(_, claims) => claims.as_ref(),
+        Extra::MySql(_) => None,
     }
 }

@@ -305,7 +305,7 @@ impl<S: Socket> Server<S> {
         }
         match self.connections.len() {
             // The engine ages what it keeps, and the sweep comes round, once a second.
-            0 if self.engine.usage().messages == 0 && !self.logs.is_holding_back() => Next::Idle,
+            0 if self.engine.usage().is_idle() && !self.logs.is_holding_back() => Next::Idle,
             _ => Next::After(1000 - now.ms % 1000),
         }
     }

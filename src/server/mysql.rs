@@ -3,16 +3,19 @@
 use super::answers::Ask;
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
+use super::identity::claims_of;
 use super::logs::Warning;
-use super::random::Random;
+use super::pool::Pool;
 use super::recent::Wrong;
 use super::settings::{Settings, Tenant};
+use super::slab::Slab;
 use super::socket::Socket;
 use super::subscribe::Extra;
 use super::{Server, wire};
-use crate::cometql::{Account, Context, Limits, Session, Step};
-use crate::hub::clock::Now;
+use crate::cometql::{Account, Context, Limits, Member, Session, Step, View};
+use crate::hub::Hub;
 use crate::hub::command::Outcome;
+use crate::hub::members::SubscriberId;
 use crate::hub::message::TenantId;
 use crate::proto::annotate;
 
@@ -23,11 +26,11 @@ impl<S: Socket> Server<S> {
     /// The server speaks first.
     pub(super) fn greet(&mut self, slot: u32) {
         let mut out = Vec::new();
-        let session = in_context(&self.settings, &mut self.random, self.now, |context| {
-            Session::start(slot.wrapping_add(1), context, &mut out)
+        let session = self.in_context(|context| {
+            Box::new(Session::start(slot.wrapping_add(1), context, &mut out))
         });
         let deadline = Tick::after(self.now, self.settings.limits.login_seconds);
-        let extra = self.extras.put(Extra::MySql(Box::new(session)));
+        let extra = self.extras.put(Extra::MySql(Some(session)));
         let conn = self.connections.get_mut(slot);
         conn.extra = Some(extra);
         conn.deadline = deadline;
@@ -36,22 +39,17 @@ impl<S: Socket> Server<S> {
 
     /// Uses bytes of packets; returns how many. 0: the rest of the packet is not there yet.
     pub(super) fn on_mysql_bytes(&mut self, slot: u32, bytes: &[u8]) -> usize {
-        let Some(index) = self.connections.get(slot).extra else { return bytes.len() };
-        let Extra::MySql(session) = self.extras.get_mut(index) else { return bytes.len() };
+        let Some(mut session) = self.take_mysql(slot) else { return bytes.len() };
         let mut out = Vec::new();
         let was_logged_in = session.is_authenticated();
-        let (used, step) = in_context(&self.settings, &mut self.random, self.now, |context| {
-            session.feed(bytes, context, &mut out)
-        });
+        let (used, step) = self.in_context(|context| session.feed(bytes, context, &mut out));
         let is_logged_in = session.is_authenticated();
-        let error = session.take_error();
         let failed_login = session.failed_login().map(str::to_owned);
-        self.count_sql_error(slot, error);
+        self.put_mysql(slot, session, &out);
         if used > 0 && wire::is_on() {
             let lines = annotate::mysql::from_client(&bytes[..used], was_logged_in);
             self.wire_lines(slot, '>', lines);
         }
-        self.out(slot).extend_from_slice(&out);
         if is_logged_in {
             let deadline = Tick::after(self.now, self.settings.limits.mysql_idle_seconds);
             self.connections.get_mut(slot).deadline = deadline;
@@ -62,39 +60,82 @@ impl<S: Socket> Server<S> {
         match step {
             Step::More => return 0,
             Step::Replied => {}
-            Step::Ask(command) => self.ask(slot, Ask::MySql, command),
+            Step::Ask(mut commands) => {
+                let last = commands.pop();
+                for mut command in commands {
+                    self.apply_rules(&mut command);
+                    self.tell(command);
+                }
+                if let Some(command) = last {
+                    self.ask(slot, Ask::MySql, command);
+                }
+            }
             Step::Close => self.finish(slot, Disconnect::Finished),
         }
         used
     }
 
     /// The engine's answer to a statement.
-    pub(super) fn on_mysql_answer(&mut self, slot: u32, outcome: &Outcome) {
-        self.with_session(slot, |session, out| session.complete(outcome, out));
+    pub(super) fn on_mysql_answer(&mut self, slot: u32, outcome: Outcome) {
+        let Some(mut session) = self.take_mysql(slot) else { return };
+        let mut out = Vec::new();
+        self.in_context(|context| session.complete(outcome, context.view, &mut out));
+        self.put_mysql(slot, session, &out);
     }
 
     /// Tells a back end that it has to go.
     pub(super) fn end_mysql(&mut self, slot: u32, why: Disconnect) {
-        self.with_session(slot, |session, out| session.shut_down(out));
+        if let Some(mut session) = self.take_mysql(slot) {
+            let mut out = Vec::new();
+            session.shut_down(&mut out);
+            self.put_mysql(slot, session, &out);
+        }
         self.finish(slot, why);
     }
 
     /// The tenant that a back end has logged in to.
     pub(super) fn mysql_tenant(&self, slot: u32) -> Option<TenantId> {
         match self.extras.get(self.connections.get(slot).extra?) {
-            Extra::MySql(session) if session.is_authenticated() => Some(session.tenant()),
+            Extra::MySql(Some(session)) if session.is_authenticated() => Some(session.tenant()),
             _ => None,
         }
     }
 
-    fn with_session(&mut self, slot: u32, act: impl FnOnce(&mut Session, &mut Vec<u8>)) {
-        let Some(index) = self.connections.get(slot).extra else { return };
-        let Extra::MySql(session) = self.extras.get_mut(index) else { return };
-        let mut out = Vec::new();
-        act(session, &mut out);
+    /// Takes a session out while it acts, so that it may look at the server.
+    fn take_mysql(&mut self, slot: u32) -> Option<Box<Session>> {
+        match self.extras.get_mut(self.connections.get(slot).extra?) {
+            Extra::MySql(session) => session.take(),
+            _ => None,
+        }
+    }
+
+    /// Puts it back, and passes on what it said.
+    fn put_mysql(&mut self, slot: u32, mut session: Box<Session>, said: &[u8]) {
         let error = session.take_error();
+        if let Some(index) = self.connections.get(slot).extra {
+            *self.extras.get_mut(index) = Extra::MySql(Some(session));
+        }
         self.count_sql_error(slot, error);
-        self.out(slot).extend_from_slice(&out);
+        self.out(slot).extend_from_slice(said);
+    }
+
+    /// Lets a session act with what it may know of the server.
+    fn in_context<T>(&mut self, act: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        let settings = &self.settings;
+        let accounts = accounts(settings);
+        let limits = Limits {
+            statement_bytes_max: settings.limits.statement_bytes_max,
+            message_bytes_max: settings.limits.message_bytes_max,
+            rows_max: settings.limits.statement_rows_max,
+        };
+        let random = &mut self.random;
+        act(&mut Context {
+            accounts: &accounts,
+            limits: &limits,
+            random: &mut |bytes| random.fill(bytes),
+            unix_second: self.now.unix_second,
+            view: &Here { hub: &self.hub, connections: &self.connections, extras: &self.extras },
+        })
     }
 
     fn count_sql_error(&mut self, slot: u32, error: Option<u16>) {
@@ -110,25 +151,33 @@ pub(super) fn annotate_server(bytes: &[u8]) -> Vec<String> {
     annotate::mysql::from_server(bytes)
 }
 
-/// Lets a session act with what it may know of the server.
-fn in_context<T>(
-    settings: &Settings,
-    random: &mut Random,
-    now: Now,
-    act: impl FnOnce(&mut Context<'_>) -> T,
-) -> T {
-    let accounts = accounts(settings);
-    let limits = Limits {
-        statement_bytes_max: settings.limits.statement_bytes_max,
-        message_bytes_max: settings.limits.message_bytes_max,
-        rows_max: settings.limits.statement_rows_max,
-    };
-    act(&mut Context {
-        accounts: &accounts,
-        limits: &limits,
-        random: &mut |bytes| random.fill(bytes),
-        unix_second: now.unix_second,
-    })
+/// The server, as statements see it.
+struct Here<'a, S> {
+    hub: &'a Hub,
+    connections: &'a Slab<S>,
+    extras: &'a Pool<Extra>,
+}
+
+impl<S> View for Here<'_, S> {
+    fn subscribers(&self, tenant: TenantId, pipe: &str) -> u64 {
+        u64::from(self.hub.count(tenant, pipe))
+    }
+
+    fn members(&self, tenant: TenantId, pipe: &str, most: usize) -> Vec<Member> {
+        let Some(id) = self.hub.find(tenant, pipe) else { return Vec::new() };
+        let members = self.hub.members(id);
+        let slots = (0..members.places()).rev().filter_map(|place| members.at(place));
+        let member = |subscriber: SubscriberId| {
+            let extra = self.connections.get(subscriber.0).extra;
+            let user = extra.and_then(|index| claims_of(self.extras.get(index))?.user.clone());
+            Member { user: user.unwrap_or_default(), ..Member::default() }
+        };
+        slots.take(most).map(member).collect()
+    }
+
+    fn status(&self, _: TenantId) -> Vec<(&'static str, String)> {
+        vec![("flag", "session".to_owned())]
+    }
 }
 
 /// Who has a number of its own comes before who takes all others.

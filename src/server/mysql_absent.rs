@@ -18,7 +18,7 @@ impl<S: Socket> Server<S> {
         bytes.len()
     }
 
-    pub(super) fn on_mysql_answer(&mut self, _: u32, _: &Outcome) {}
+    pub(super) fn on_mysql_answer(&mut self, _: u32, _: Outcome) {}
 
     pub(super) fn mysql_tenant(&self, _: u32) -> Option<TenantId> {
         None

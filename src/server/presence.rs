@@ -78,6 +78,7 @@ impl<S: Socket> Server<S> {
             channel,
             event: EventName::of_server(event),
             data: Data::text(json).into_json(),
+            sender: None,
         }));
     }
 }

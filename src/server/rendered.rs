@@ -5,8 +5,7 @@ use super::outbox::Piece;
 use crate::dialects::{Announcement, dialect, native::variant};
 use crate::hub::batch::Batch;
 use crate::hub::delivery::Transport;
-use crate::hub::message::{Data, Message};
-use crate::hub::names::EventName;
+use crate::hub::message::{Message, Personal};
 use crate::transports::{self, Framing};
 
 /// The messages of one part in one format, one after the other.
@@ -103,14 +102,13 @@ pub(crate) fn encode(message: &Message, format: Format, callbacks: &Callbacks, o
 
 /// Appends a message for one user in a format.
 pub(crate) fn personal(
-    event: &EventName,
-    data: &Data,
+    message: &Personal,
     format: Format,
     callbacks: &Callbacks,
     out: &mut Vec<u8>,
 ) {
     let (transport, framing) = framing(format, callbacks);
-    dialect(format.dialect).personal(event, data, format.variant, &mut |payload| {
+    dialect(format.dialect).personal(message, format.variant, &mut |payload| {
         transports::frame(transport, framing, payload, out);
     });
 }

@@ -37,9 +37,9 @@ pub(crate) enum Extra {
     Session(Box<str>, Option<Rc<Claims>>),
     /// What a subscriber's token says.
     Token(Rc<Claims>),
-    /// A back end's session.
+    /// A back end's session; `None` while it acts.
     #[cfg_attr(not(feature = "cometql"), expect(dead_code, reason = "nobody speaks MySQL"))]
-    MySql(Box<MySql>),
+    MySql(Option<Box<MySql>>),
 }
 
 /// What must be known to answer a parked poll, beyond the slot.

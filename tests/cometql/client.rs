@@ -1,7 +1,7 @@
 //! The client's side of the wire, written apart from the server's so that neither hides the other's
 //! faults.
 
-use encke::cometql::{Account, Context, Limits, Session, Step};
+use encke::cometql::{Account, Context, Limits, Member, Session, Step, View};
 use encke::hub::command::{Command, Outcome};
 use encke::hub::message::{MessageId, TenantId};
 
@@ -15,6 +15,23 @@ pub const TWO_TENANTS: &[Account<'static>] = &[
     Account { tenant: TenantId(1), dev_id: Some(1), password: Some("one") },
     Account { tenant: TenantId(2), dev_id: Some(2), password: Some("two") },
 ];
+
+/// A server where nobody is.
+pub struct Nobody;
+
+impl View for Nobody {
+    fn subscribers(&self, _: TenantId, _: &str) -> u64 {
+        0
+    }
+
+    fn members(&self, _: TenantId, _: &str, _: usize) -> Vec<Member> {
+        Vec::new()
+    }
+
+    fn status(&self, _: TenantId) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+}
 
 /// What a server may answer to a command.
 #[derive(Debug, PartialEq, Eq, Clone)]
@@ -74,7 +91,7 @@ fn context<'a>(
     limits: &'a Limits,
     random: &'a mut dyn FnMut(&mut [u8]),
 ) -> Context<'a> {
-    Context { accounts, limits, random, unix_second: 1_763_690_000 }
+    Context { accounts, limits, random, unix_second: 1_763_690_000, view: &Nobody }
 }
 
 impl Client {
@@ -121,9 +138,9 @@ impl Client {
             match step {
                 Step::More => return,
                 Step::Replied => assert!(used > 0, "an answer to nothing"),
-                Step::Ask(command) => {
-                    self.asked.push(command);
-                    self.session.complete(&self.outcome, &mut self.out);
+                Step::Ask(commands) => {
+                    self.asked.extend(commands);
+                    self.session.complete(self.outcome.clone(), &Nobody, &mut self.out);
                 }
                 Step::Close => {
                     self.closed = true;

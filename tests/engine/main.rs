@@ -3,14 +3,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod logs;
+mod records;
+mod users;
+
 use std::rc::Rc;
 
 use encke::engines::memory::{Keep, Limits, MemoryEngine};
 use encke::engines::{Change, Engine, Output, Token, Usage};
 use encke::hub::clock::Now;
-use encke::hub::command::{
-    Command, Happened, NewMessage, Outcome, RecordKind, Refusal, Replay, Start,
-};
+use encke::hub::command::{Command, Happened, NewMessage, Outcome, Refusal, Replay, Start};
 use encke::hub::message::{Data, Message, MessageId, TenantId};
 use encke::hub::names::{ChannelName, EventName};
 use support::late_engine::LateEngine;
@@ -128,6 +130,7 @@ fn publish(tenant: TenantId, channels: &str, data: &[u8], key: Option<&str>) -> 
         channel,
         event: EventName::new("e").expect("a good name"),
         data: Data::new(data),
+        sender: None,
     };
     let messages = names(channels).into_iter().map(message).collect();
     Command::Publish { tenant, messages, idempotency_key: key.map(Into::into) }
@@ -436,33 +439,6 @@ fn a_kick_forgets_the_history_and_tells_everybody() {
 }
 
 #[test]
-fn records_are_written_read_deleted_and_bounded() {
-    each(Limits { records_max: 2, ..Limits::default() }, |bench| {
-        let put = |tenant, kind, key: &str, value: Option<&str>| Command::PutRecord {
-            tenant,
-            kind,
-            key: key.into(),
-            value: value.map(Into::into),
-        };
-        let get = |tenant, kind, key: &str| Command::GetRecord { tenant, kind, key: key.into() };
-        use RecordKind::{Token, User};
-        assert_eq!(bench.ask(put(A, User, "1", Some("one"))), Outcome::Done);
-        assert_eq!(bench.ask(put(A, Token, "1", Some("tok"))), Outcome::Done);
-        let refused = Outcome::Refused(Refusal::Unavailable);
-        assert_eq!(bench.ask(put(A, User, "2", Some("two"))), refused, "the bound");
-        assert_eq!(bench.ask(put(A, User, "1", Some("uno"))), Outcome::Done, "a known key");
-        assert_eq!(bench.ask(put(B, User, "1", Some("hers"))), Outcome::Done, "another tenant");
-        assert_eq!(bench.ask(get(A, User, "1")), Outcome::Record(Some("uno".into())));
-        assert_eq!(bench.ask(get(A, Token, "1")), Outcome::Record(Some("tok".into())));
-        assert_eq!(bench.ask(get(A, User, "2")), Outcome::Record(None));
-        assert_eq!(bench.ask(put(A, User, "1", None)), Outcome::Done);
-        assert_eq!(bench.ask(get(A, User, "1")), Outcome::Record(None));
-        assert_eq!(bench.ask(get(B, User, "1")), Outcome::Record(Some("hers".into())));
-        assert_eq!(bench.ask(put(A, User, "2", Some("two"))), Outcome::Done, "room came back");
-    });
-}
-
-#[test]
 fn nobody_is_elsewhere() {
     each(Limits::default(), |bench| {
         let (tenant, channel) = (A, name("a"));
@@ -476,12 +452,13 @@ fn nobody_is_elsewhere() {
         let leave = Command::Leave { tenant, channel, user: Some("u".into()) };
         assert_eq!(bench.ask(leave), Outcome::Done);
         let (event, data) = (EventName::default(), Data::text("hi"));
-        let deliver =
-            Command::DeliverToUser { tenant, user: "u".into(), event: event.clone(), data };
+        let user = Box::from("u");
+        let deliver = Command::DeliverToUser { tenant, user, event, data, waits: false };
         assert_eq!(bench.ask(deliver), Outcome::Delivered(0));
-        let data = Data::text("hi");
-        let to_user = Happened::ToUser { tenant, user: "u".into(), event, data };
-        assert_eq!(bench.feed, [to_user], "it is in the feed, but no message of a channel");
+        let [Happened::ToUser(message)] = &bench.feed[..] else {
+            panic!("it is in the feed, but no message of a channel: {:?}", bench.feed);
+        };
+        assert_eq!((&*message.user, message.data.as_text()), ("u", Some("hi")));
     });
 }
 
@@ -510,11 +487,11 @@ fn usage_is_exact_and_comes_back_to_nothing() {
         bench.publish("ab", "12345");
         bench.publish("ab,c", "1");
         // Channel, event and data: 2 + 1 + 5, 2 + 1 + 1, 1 + 1 + 1.
-        assert_eq!(bench.engine.usage(), Usage { channels: 2, messages: 3, bytes: 15 });
+        assert_eq!(bench.engine.usage(), Usage { channels: 2, messages: 3, bytes: 15, queues: 0 });
         bench.publish("ab", "");
-        assert_eq!(bench.engine.usage(), Usage { channels: 2, messages: 3, bytes: 10 });
+        assert_eq!(bench.engine.usage(), Usage { channels: 2, messages: 3, bytes: 10, queues: 0 });
         bench.ask(Command::Kick { tenant: A, channel: name("c") });
-        assert_eq!(bench.engine.usage(), Usage { channels: 1, messages: 2, bytes: 7 });
+        assert_eq!(bench.engine.usage(), Usage { channels: 1, messages: 2, bytes: 7, queues: 0 });
         bench.pass(601);
         assert_eq!(bench.engine.usage(), Usage::default());
     });

@@ -35,17 +35,18 @@ fn insert(rows: Rows, place: &Place<'_>) -> Result<Run, Error> {
                 take(message).message().ok_or(Error::NotLiteral("message"))?,
                 place.limits.message_bytes_max,
             )?,
+            sender: None,
         });
     }
     let command = Command::Publish { tenant: place.tenant, messages, idempotency_key: None };
-    Ok(Run::Ask(command, published))
+    Ok(Run::Ask(vec![command], Box::new(|outcome, _| published(&outcome))))
 }
 
 /// CppComet answers an INSERT into this table with no affected row and no id.
 fn published(outcome: &Outcome) -> Result<Answer, Error> {
     match outcome {
         Outcome::Refused(Refusal::TooManyChannels) => Err(Error::TooManyChannels),
-        Outcome::Refused(Refusal::Unavailable) => Err(Error::Unavailable),
+        Outcome::Refused(_) => Err(Error::Unavailable),
         Outcome::Published { .. } => Ok(Answer::DONE),
         other => unreachable!("not an outcome of a publish: {other:?}"),
     }
