@@ -1,6 +1,7 @@
 //! Dialects: what clients say, turned into commands of the hub, and messages turned into what they
 //! understand. A dialect knows nothing of sockets or transports.
 
+pub mod comet_js;
 pub mod native;
 
 use crate::hub::delivery::Payload;
@@ -35,14 +36,17 @@ pub struct Announcement<'a> {
 pub const NATIVE: u8 = 0;
 /// Number of the echo endpoints: no messages ever reach them.
 pub const ECHO: u8 = 1;
+/// Number of the dialect of CometServerApi.js.
+pub const COMET_JS: u8 = 2;
 
 /// What the dialects are called in the statistics, in the order of their numbers.
-pub const NAMES: [&str; 2] = ["native", "echo"];
+pub const NAMES: [&str; 3] = ["native", "echo", "comet"];
 
 /// The dialect of a number, as a slot keeps it.
 pub fn dialect(number: u8) -> &'static dyn Dialect {
     match number {
         NATIVE => &native::Native,
+        COMET_JS => &comet_js::CometJs,
         _ => &Echo,
     }
 }
@@ -51,6 +55,7 @@ pub fn dialect(number: u8) -> &'static dyn Dialect {
 pub fn name(number: u8) -> &'static str {
     match number {
         NATIVE => "native",
+        COMET_JS => "comet",
         _ => "echo",
     }
 }

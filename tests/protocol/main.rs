@@ -7,6 +7,7 @@ mod annotate;
 #[cfg(feature = "cometql")]
 mod annotate_mysql;
 mod chunked;
+mod comet_js;
 mod http1;
 mod json;
 #[cfg(feature = "cometql")]
