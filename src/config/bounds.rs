@@ -36,7 +36,7 @@ const WAIT_SECONDS_MAX: u64 = 32_000;
 const CALLBACKS_MAX: u64 = 255;
 
 /// `[limits]`, in the order of `Limits`.
-pub(crate) const LIMITS: [Bound<Limits>; 30] = [
+pub(crate) const LIMITS: [Bound<Limits>; 33] = [
     bound!(connections_max, 1, 100_000_000),
     bound!(channels_max, 1, 100_000_000),
     bound!(channels_per_request_max, 1, 10_000),
@@ -49,6 +49,9 @@ pub(crate) const LIMITS: [Bound<Limits>; 30] = [
     bound!(statement_rows_max, 1, 1_000_000),
     bound!(feed_messages_max, 1, 1_000_000),
     bound!(feed_bytes_max, KB, 1024 * MB),
+    bound!(channels_per_session_max, 1, 10_000),
+    bound!(held_messages_max, 1, 100_000),
+    bound!(texts_max, 0, 10_000_000),
     bound!(callbacks_max, 1, CALLBACKS_MAX),
     bound!(deleted_channels_max, 1, 1_000_000),
     bound!(deleted_seconds, 1, 86_400),

@@ -49,7 +49,8 @@ impl Dialect for CometJs {
     fn personal(&self, message: &Personal, variant: u16, frame: &mut dyn FnMut(Payload<'_>)) {
         let mut object = Vec::with_capacity(message.data.len() + 128);
         frames::personal(message, variant, &mut object);
-        show(&object, shown_id(Some(message.id), variant), frame);
+        // The id of an event stream is the cursor of its channels.
+        show(&object, None, frame);
     }
 
     /// Only a loss is told, and only to those who have a cursor to lose.

@@ -112,6 +112,43 @@ pub fn may(
     }
 }
 
+/// What a client of CometServerApi may do on a channel: a rule decides, and it can show no token that one
+/// asks for; without a rule the beginning of the channel's name does.
+///
+/// | name | listen, read | publish | count, list |
+/// |---|---|---|---|
+/// | `web_…` | anyone | anyone | anyone |
+/// | `webauth_…` | anyone | users | no |
+/// | `track_…` | anyone | no | anyone |
+/// | `private_…` | users | no | no |
+/// | `private-…`, `presence-…`, `#server-to-user-…` | no | no | no |
+/// | any other | anyone | no | no |
+pub fn session_may(
+    is_user: bool,
+    rules: &[Rule],
+    action: Action,
+    channel: &str,
+) -> Result<(), Denied> {
+    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| channel.starts_with(prefix));
+    if action == Action::Publish && starts(&SERVER_MADE) {
+        return Err(Denied::Forbidden);
+    }
+    match set_by_rule(rules, action, channel) {
+        Some(Who::Anyone) => return Ok(()),
+        Some(Who::Token) => return Err(Denied::NeedsToken),
+        Some(Who::Nobody) => return Err(Denied::NeedsKey),
+        None => {}
+    }
+    let is_allowed = match action {
+        Action::Subscribe if starts(&["private_"]) => is_user,
+        Action::Subscribe => starts(&["webauth_"]) || !starts(&GUARDED),
+        Action::Publish => starts(&["web_"]) || (is_user && starts(&["webauth_"])),
+        Action::Presence => starts(&["web_", "track_"]),
+        Action::Administer => false,
+    };
+    if is_allowed { Ok(()) } else { Err(Denied::Forbidden) }
+}
+
 /// Names that are nobody's without their own dialect's proof, or a rule.
 const GUARDED: [&str; 5] = ["private_", "webauth_", "private-", "presence-", "#server-to-user-"];
 /// Channels whose events only the server makes.
@@ -122,14 +159,7 @@ fn whose(is_open: bool, rules: &[Rule], action: Action, channel: &str) -> Result
     if action == Action::Publish && starts(&SERVER_MADE) {
         return Err(Denied::Forbidden);
     }
-    let rule = rule_for(rules, channel);
-    let set = match action {
-        Action::Subscribe => rule.and_then(|rule| rule.subscribe),
-        Action::Publish => rule.and_then(|rule| rule.publish),
-        Action::Presence => rule.and_then(|rule| rule.presence),
-        Action::Administer => None,
-    };
-    match (set, action) {
+    match (set_by_rule(rules, action, channel), action) {
         (Some(who), _) => Ok(who),
         (None, Action::Subscribe | Action::Publish | Action::Presence) if starts(&GUARDED) => {
             Err(Denied::Forbidden)
@@ -137,6 +167,16 @@ fn whose(is_open: bool, rules: &[Rule], action: Action, channel: &str) -> Result
         (None, Action::Subscribe) => Ok(Who::Anyone),
         (None, _) if is_open => Ok(Who::Anyone),
         (None, _) => Ok(Who::Nobody),
+    }
+}
+
+fn set_by_rule(rules: &[Rule], action: Action, channel: &str) -> Option<Who> {
+    let rule = rule_for(rules, channel)?;
+    match action {
+        Action::Subscribe => rule.subscribe,
+        Action::Publish => rule.publish,
+        Action::Presence => rule.presence,
+        Action::Administer => None,
     }
 }
 
@@ -248,6 +288,39 @@ mod tests {
         );
         let track = may(&Standing::Anonymous, &private, Publish, Some("track_a"));
         assert_eq!(track, Err(Forbidden), "no rule lets a browser say what only the server says");
+    }
+
+    #[test]
+    fn names_decide_what_a_session_may() {
+        let rows = [
+            ("web_a", [true, true, true], [true, true, true]),
+            ("webauth_a", [true, false, false], [true, true, false]),
+            ("track_a", [true, false, true], [true, false, true]),
+            ("private_a", [false, false, false], [true, false, false]),
+            ("private-a", [false, false, false], [false, false, false]),
+            ("presence-a", [false, false, false], [false, false, false]),
+            ("user_status_7", [true, false, false], [true, false, false]),
+            ("chat", [true, false, false], [true, false, false]),
+        ];
+        for (channel, anonymous, user) in rows {
+            for (is_user, expect) in [(false, anonymous), (true, user)] {
+                let may = |action| session_may(is_user, &[], action, channel).is_ok();
+                assert_eq!([Subscribe, Publish, Presence].map(may), expect, "{channel} {is_user}");
+                assert!(!may(Administer));
+            }
+        }
+        let rule = |prefix: &str, who| Rule {
+            prefix: prefix.into(),
+            subscribe: Some(who),
+            publish: Some(who),
+            presence: Some(who),
+            ..Rule::default()
+        };
+        let rules = [rule("", Who::Anyone), rule("web_", Who::Token), rule("track_", Who::Anyone)];
+        let may = |action, channel| session_may(true, &rules, action, channel);
+        assert_eq!(may(Publish, "chat"), Ok(()), "a rule opens");
+        assert_eq!(may(Subscribe, "web_a"), Err(NeedsToken), "a rule closes");
+        assert_eq!(may(Publish, "track_a"), Err(Forbidden), "what the server says stays its own");
     }
 
     #[test]

@@ -75,8 +75,9 @@ pub struct ConnectionId(pub u64);
 /// A client that published, as far as others may know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sender {
-    /// The number of its user; 0: nobody, or somebody who does not want to be known.
-    pub user: u32,
+    /// The number of its user; 0: nobody, or somebody who does not want to be known. `None`: the client
+    /// only caused what the server says.
+    pub user: Option<u32>,
     /// The connection that does not get the message, because it is its own.
     pub except: Option<ConnectionId>,
 }

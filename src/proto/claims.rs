@@ -5,6 +5,8 @@
 pub struct Claims {
     /// Who it is about (RFC 7519 §4.1.2); a number is taken as its text.
     pub sub: Option<String>,
+    /// The number of a CometQL user, if it is given as a whole number.
+    pub user_id: Option<u64>,
     /// From when on it is over (§4.1.4), in Unix seconds.
     pub exp: Option<u64>,
     /// From when on it is good (§4.1.5), in Unix seconds.

@@ -17,6 +17,8 @@ use super::claims::Claims;
 
 /// Longest token, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 4096;
+/// Longest CometQL token, in bytes.
+pub const COMET_TOKEN_BYTES_MAX: usize = 600;
 /// Most patterns in one claim.
 pub const PATTERNS_MAX: usize = 64;
 
@@ -63,6 +65,27 @@ pub fn verify(token: &[u8], secret: &[u8]) -> Result<Claims, Error> {
     claims_of(&json_of(payload)?)
 }
 
+/// The user that a CometQL token is of, if it is good now. It is signed with the password of the tenant's
+/// back ends and the decimal dev_id behind it, has at most 600 bytes, says `user_id` as a number and until
+/// when it is good.
+///
+/// ```
+/// use encke::proto::jwt::{comet_user, sign};
+/// let token = sign(r#"{"user_id":7,"exp":2000}"#, b"password15");
+/// assert_eq!(comet_user(token.as_bytes(), "password", 15, 1999), Some(7));
+/// assert_eq!(comet_user(token.as_bytes(), "password", 15, 2000), None);
+/// assert_eq!(comet_user(token.as_bytes(), "password", 1, 1999), None);
+/// ```
+pub fn comet_user(token: &[u8], password: &str, dev_id: u32, unix_second: u64) -> Option<u32> {
+    if token.len() > COMET_TOKEN_BYTES_MAX {
+        return None;
+    }
+    let claims = verify(token, format!("{password}{dev_id}").as_bytes()).ok()?;
+    let is_good = claims.exp? > unix_second && claims.nbf.is_none_or(|nbf| nbf <= unix_second);
+    let user = claims.user_id.filter(|user| (1..=1 << 31).contains(user))?;
+    u32::try_from(user).ok().filter(|_| is_good)
+}
+
 /// Makes a token of claims that are JSON: for tests, and for whoever issues tokens in Rust.
 pub fn sign(claims: &str, secret: &[u8]) -> String {
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
@@ -90,6 +113,7 @@ fn claims_of(payload: &Value) -> Result<Claims, Error> {
             Some(Value::Number(number)) => Some(number.to_string()),
             Some(_) => return Err(Error::Claim),
         },
+        user_id: payload.get("user_id").and_then(Value::as_u64),
         exp: moment(payload, "exp")?,
         nbf: moment(payload, "nbf")?,
         channels: patterns(payload, "channels")?,

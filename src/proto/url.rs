@@ -101,3 +101,32 @@ pub(super) fn hex_value(digit: u8) -> Option<u8> {
         _ => None,
     }
 }
+
+/// A path as it may be shown to others. CometServerApi.js puts its key into the path, as the value of the
+/// first field below `/ws/`, and the name of a session is as good as a key.
+///
+/// ```
+/// use encke::proto::url::shown_path;
+/// assert_eq!(&*shown_path(b"/ws/sesion=secret&myid=7"), b"/ws/sesion=*&myid=7");
+/// assert_eq!(&*shown_path(b"/channels/a"), b"/channels/a");
+/// ```
+pub fn shown_path(path: &[u8]) -> Cow<'_, [u8]> {
+    let Some(at) = path.windows(4).position(|part| part == b"/ws/") else {
+        return Cow::Borrowed(path);
+    };
+    let (before, fields) = path.split_at(at + 4);
+    let mut shown = before.to_vec();
+    for (index, field) in fields.split(|&byte| byte == b'&').enumerate() {
+        if index > 0 {
+            shown.push(b'&');
+        }
+        match field.iter().position(|&byte| byte == b'=') {
+            Some(equals) if index == 0 || &field[..equals] == b"session" => {
+                shown.extend_from_slice(&field[..=equals]);
+                shown.push(b'*');
+            }
+            _ => shown.extend_from_slice(field),
+        }
+    }
+    Cow::Owned(shown)
+}

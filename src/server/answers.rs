@@ -1,7 +1,9 @@
 //! What the engine says: answers find who asked, and the feed goes into the next batch.
 
+use super::comet::Asked;
 use super::conn::{Flags, Phase};
 use super::disconnect::Disconnect;
+use super::poll::FORMAT;
 use super::respond::{Reply, Response};
 use super::resume::Resume;
 use super::socket::Socket;
@@ -31,6 +33,8 @@ pub(crate) enum Ask {
     Resume(Box<Resume>),
     /// Go on with a WebSocket client that published.
     ClientPublish,
+    /// Go on with a CometServerApi client.
+    Comet(Box<Asked>),
     /// Answer a statement.
     #[cfg_attr(not(feature = "cometql"), expect(dead_code, reason = "nobody speaks MySQL"))]
     MySql,
@@ -103,11 +107,10 @@ impl<S: Socket> Server<S> {
             return self.on_counts(token.number, outcome);
         }
         let key = Key { slot: token.slot, generation: token.generation };
-        if self.connections.find(key).is_none() {
-            return;
-        }
-        if self.asks.get(&token.slot).is_none_or(|pending| pending.number != token.number) {
-            return;
+        let is_awaited = self.connections.find(key).is_some()
+            && self.asks.get(&token.slot).is_some_and(|pending| pending.number == token.number);
+        if !is_awaited {
+            return self.undo(outcome);
         }
         let Some(Pending { ask, .. }) = self.asks.remove(&token.slot) else { return };
         let conn = self.connections.get_mut(token.slot);
@@ -116,6 +119,13 @@ impl<S: Socket> Server<S> {
         // It may have had more to say meanwhile.
         if self.connections.is_used(token.slot) {
             self.queue_if_waiting(token.slot);
+        }
+    }
+
+    /// Nobody waits for this any more: what it did is undone, where that matters.
+    fn undo(&mut self, outcome: Outcome) {
+        if let Outcome::Arrived { tenant, user, waiting: unread, .. } = outcome {
+            self.tell(Command::Depart { tenant, user, unread, word: None });
         }
     }
 
@@ -129,6 +139,7 @@ impl<S: Socket> Server<S> {
 
     fn finish_ask(&mut self, slot: u32, ask: Ask, outcome: Outcome) {
         match (ask, outcome) {
+            (Ask::Comet(asked), outcome) => self.on_comet_answer(slot, *asked, outcome),
             (Ask::MySql, outcome) => self.on_mysql_answer(slot, outcome),
             (Ask::ClientPublish, Outcome::Refused(refusal)) => {
                 self.refuse_client_message(slot, &explain(refusal));
@@ -195,7 +206,7 @@ impl<S: Socket> Server<S> {
             Start::After(since) => since,
             Start::Last(_) => MessageId::default(),
         };
-        let (body, cursor) = self.poll_body(&replay, since, replay.newest);
+        let (body, cursor) = self.poll_body(FORMAT, &replay, since, replay.newest);
         let response = Response::json(200, body).with("ETag", entity_tag(cursor));
         self.respond(slot, reply, response);
     }
@@ -264,6 +275,7 @@ impl<S: Socket> Server<S> {
     /// A user is no longer welcome with what its devices showed.
     fn on_user_kicked(&mut self, tenant: TenantId, user: &str) {
         for device in self.inbox.devices(tenant, user).to_vec() {
+            self.end_session_of(device.0);
             self.end(device.0, Disconnect::Kicked);
         }
         self.uncork();

@@ -1,12 +1,12 @@
 //! A look inside: what is held, and whether everything that points at something is pointed back at.
 
-use super::Server;
 use super::conn::{Conn, Phase};
 use super::input::Input;
 use super::outbox::Outbox;
 use super::socket::Socket;
 use super::stats::View;
 use super::subscribe::{Extra, Further};
+use super::{Key, Server};
 use crate::hub::members::SubscriberId;
 
 /// What the server holds, in numbers.
@@ -30,6 +30,8 @@ pub struct Holdings {
     pub furthers: usize,
     /// Boxes for what only some phases have.
     pub extras: usize,
+    /// Distinct texts that clients of CometServerApi say of themselves.
+    pub texts: usize,
     /// Questions that the engine has not answered.
     pub asks: usize,
     /// Published and not yet in a batch.
@@ -42,7 +44,7 @@ impl<S: Socket> Server<S> {
         let (channels, memberships) = self.hub.totals();
         Holdings {
             slots: self.connections.len(),
-            detached: self.sessions.len(),
+            detached: self.sessions.len() + self.comets_away(),
             memberships,
             channels,
             outboxes: self.outboxes.len(),
@@ -50,9 +52,15 @@ impl<S: Socket> Server<S> {
             inputs: self.inputs.len(),
             furthers: self.furthers.len(),
             extras: self.extras.len(),
+            texts: self.texts.len(),
             asks: self.asks.len(),
             feed: self.feed.len(),
         }
+    }
+
+    fn comets_away(&self) -> usize {
+        let is_away = |key: &&Key| self.connections.get(key.slot).phase == Phase::Detached;
+        self.comet_sessions.values().filter(is_away).count()
     }
 
     /// What the statistics show.
@@ -107,6 +115,11 @@ impl<S: Socket> Server<S> {
         assert_eq!(inputs, held.inputs, "every input box has an owner");
         assert_eq!(furthers, held.furthers, "every further membership has an owner");
         assert_eq!(extras, held.extras, "every extra has an owner");
+        for ((tenant, name), key) in &self.comet_sessions {
+            let conn = self.connections.find(*key).expect("a session has a slot");
+            let comet = self.comet(key.slot).expect("it is a session of this dialect");
+            assert_eq!((conn.tenant, comet.session_name()), (*tenant, Some(&**name)));
+        }
         for ((tenant, name), key) in &self.sessions {
             let conn = self.connections.find(*key).expect("a session has a slot");
             assert_eq!((conn.phase, conn.tenant), (Phase::Detached, *tenant));

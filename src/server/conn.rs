@@ -91,6 +91,8 @@ impl Flags {
     pub const AWAITING_PONG: Flags = Flags(1 << 6);
     /// The outbox has not moved since the last heartbeat.
     pub const STALLED: Flags = Flags(1 << 7);
+    /// It has published what is not to come back to it.
+    pub const HAS_SENT: Flags = Flags(1 << 8);
     /// Counts as present, but gets no messages.
     pub const PRESENCE_ONLY: Flags = Flags(1 << 9);
     /// The last deadline sent a ping: this one only looks for its answer.

@@ -10,7 +10,7 @@ use super::output::Chunk;
 use super::rendered::Rendered;
 use super::socket::Socket;
 use crate::hub::batch::Batch;
-use crate::hub::message::{MessageId, TenantId};
+use crate::hub::message::{ConnectionId, Message, MessageId, TenantId};
 
 /// A batch on its way.
 pub(crate) struct UnderWay {
@@ -103,7 +103,8 @@ impl<S: Socket> Server<S> {
         if conn.flags.has(Flags::PRESENCE_ONLY) {
             return;
         }
-        if conn.more.is_some() || conn.flags.has(Flags::HOLDING) {
+        if conn.more.is_some() || conn.flags.has(Flags::HOLDING) || conn.flags.has(Flags::HAS_SENT)
+        {
             return self.visit_with_care(under_way, slot, part);
         }
         let (phase, format) = (conn.phase, conn.format);
@@ -127,9 +128,12 @@ impl<S: Socket> Server<S> {
             }
             further.visited = self.batch_number;
         }
+        self.drop_furthers_if_empty(slot);
         let parts = self.parts_of(under_way, slot, part);
         if self.connections.get(slot).flags.has(Flags::HOLDING) {
+            let own = self.own_id(slot);
             let messages = under_way.batch.merged(&parts).into_iter();
+            let messages = messages.filter(|(.., message)| !is_own(message, own));
             return self.hold(slot, messages.map(|(_, _, message)| Rc::clone(message)));
         }
         let (pieces, shown) = self.merged_pieces(under_way, slot, &parts);
@@ -161,17 +165,27 @@ impl<S: Socket> Server<S> {
         parts: &[usize],
     ) -> (Vec<Piece>, usize) {
         let format = self.connections.get(slot).format;
+        let own = self.own_id(slot);
         let UnderWay { batch, rendered, .. } = under_way;
-        if let &[part] = parts {
+        if let (&[part], None) = (parts, own) {
             let run = rendered.run(batch, part, format, &self.callbacks);
             return (run.whole().into_iter().cloned().collect(), run.shown as usize);
         }
         let mut pieces = Vec::new();
-        for (part, index, _) in batch.merged(parts) {
+        for (part, index, message) in batch.merged(parts) {
+            if is_own(message, own) {
+                continue;
+            }
             pieces.extend(rendered.run(batch, part, format, &self.callbacks).message(index));
         }
         let shown = pieces.len();
         (pieces, shown)
+    }
+
+    /// Who it is to messages that are not to come back to their sender; `None` if it has sent none.
+    pub(super) fn own_id(&self, slot: u32) -> Option<ConnectionId> {
+        let has_sent = self.connections.get(slot).flags.has(Flags::HAS_SENT);
+        has_sent.then(|| self.connection_id(slot))
     }
 
     /// Writes a delivery; a client with too much waiting already is cut.
@@ -185,4 +199,8 @@ impl<S: Socket> Server<S> {
         }
         self.write(slot, chunks);
     }
+}
+
+pub(super) fn is_own(message: &Message, own: Option<ConnectionId>) -> bool {
+    own.is_some() && message.sender.is_some_and(|sender| sender.except == own)
 }

@@ -51,6 +51,7 @@ impl<S: Socket> Server<S> {
         self.metrics.lag.give_memory_back();
         self.asks.shrink_to(QUEUE_KEPT);
         self.sessions.shrink_to(QUEUE_KEPT);
+        self.comet_sessions.shrink_to(QUEUE_KEPT);
         self.logs.shrink();
         self.out.shrink_to(OUT_BYTES_KEPT);
     }

@@ -117,13 +117,15 @@ impl<S: Socket> Server<S> {
                 self.subscribe_over_http(slot, reply, wish, &standing);
             }
             Route::Echo { is_reversed } => self.upgrade_to_echo(slot, head, &reply, is_reversed),
+            Route::Comet(hello) => self.on_comet_request(slot, head, reply, *hello),
+            Route::CometRejected(rejection) => self.reject_comet(slot, head, reply, &rejection),
             route => self.answer(slot, reply, admitted.tenant, route, &[]),
         }
     }
 
     fn on_body(&mut self, slot: u32, head: &Head<'_>, admitted: Admitted, coding: Coding) {
         let (reply, route) = (Reply::to(head, admitted.origin), admitted.route);
-        if matches!(route, Route::Native(Request::Subscribe(_)) | Route::Echo { .. }) {
+        if becomes_something_else(&route) {
             // Odd but legal elsewhere; here the connection becomes something else.
             let refusal = Refusal::new(400, "this request cannot have a body");
             return self.refuse(slot, &last(reply), refusal);
@@ -185,6 +187,8 @@ impl<S: Socket> Server<S> {
     /// Answers in one piece whatever does not become an endless response.
     fn answer(&mut self, slot: u32, reply: Reply, tenant: TenantId, route: Route, body: &[u8]) {
         let (command, ask) = match route {
+            Route::CometPost(hello) => return self.on_comet_post(slot, reply, *hello, body),
+            Route::Info => return self.show_info(slot, &reply),
             Route::Page => return self.show_page(slot, &reply, pages::CHAT),
             Route::Dashboard => return self.show_page(slot, &reply, pages::DASHBOARD),
             Route::DashboardEvents => return self.watch(slot, &reply),
@@ -224,7 +228,10 @@ impl<S: Socket> Server<S> {
                 )
             }
             // The callers have taken these.
-            Route::Native(Request::Subscribe(_)) | Route::Echo { .. } => return,
+            Route::Native(Request::Subscribe(_))
+            | Route::Echo { .. }
+            | Route::Comet(_)
+            | Route::CometRejected(_) => return,
         };
         self.ask(slot, ask, command);
     }
@@ -233,6 +240,15 @@ impl<S: Socket> Server<S> {
         let mut body = stats::json(&self.view());
         body.push(b'\n');
         self.respond(slot, reply, Response::json(200, body));
+    }
+
+    /// What monitoring of CppComet asks for.
+    fn show_info(&mut self, slot: u32, reply: &Reply) {
+        let mut response = Response::json(200, &b"{\"status\":\"ok\",\"node\":\"encke\"}\n"[..]);
+        if reply.origin.is_none() {
+            response = response.with("Access-Control-Allow-Origin", &b"*"[..]);
+        }
+        self.respond(slot, reply, response);
     }
 
     fn show_metrics(&mut self, slot: u32, reply: &Reply) {
@@ -306,10 +322,23 @@ const LISTED_CHANNELS_MAX: usize = 10_000;
 
 /// Whether a request is about its body.
 fn wants_body(route: &Route) -> bool {
-    matches!(route, Route::Native(Request::Publish(_) | Request::PublishToUser(_)))
+    matches!(
+        route,
+        Route::Native(Request::Publish(_) | Request::PublishToUser(_)) | Route::CometPost(_)
+    )
 }
 
-fn last(reply: Reply) -> Reply {
+fn becomes_something_else(route: &Route) -> bool {
+    matches!(
+        route,
+        Route::Native(Request::Subscribe(_))
+            | Route::Echo { .. }
+            | Route::Comet(_)
+            | Route::CometRejected(_)
+    )
+}
+
+pub(super) fn last(reply: Reply) -> Reply {
     Reply { keep_alive: false, version: Version::Http11, ..reply }
 }
 

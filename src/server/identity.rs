@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use super::Server;
+use super::comet::status;
 use super::conn::{Flags, Phase};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
@@ -16,7 +17,7 @@ use crate::dialects::{Announcement, native};
 use crate::hub::access::{Claims, Standing};
 use crate::hub::command::Command;
 use crate::hub::members::SubscriberId;
-use crate::hub::message::{Personal, TenantId};
+use crate::hub::message::{MessageId, Personal, TenantId};
 use crate::hub::names::ChannelName;
 use crate::hub::rules::{Rule, rule_for};
 use crate::proto::json;
@@ -39,12 +40,22 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    /// A user has one device more.
+    /// A user has one device more. Those of polls come and go all the time: nobody else learns of them.
     pub(super) fn add_device(&mut self, slot: u32, claims: &Claims) {
-        if let Some(user) = &claims.user {
-            let tenant = self.connections.get(slot).tenant;
-            self.inbox.add(tenant, user, SubscriberId(slot));
+        let Some(user) = claims.user.clone() else { return };
+        let tenant = self.connections.get(slot).tenant;
+        self.inbox.add(tenant, &user, SubscriberId(slot));
+        if self.is_lasting(slot) {
+            // What went before is not for it.
+            let since = Some(MessageId { second: u64::MAX, n: u32::MAX });
+            let word = status(&user, "online");
+            self.tell(Command::Arrive { tenant, user, since, word });
         }
+    }
+
+    fn is_lasting(&self, slot: u32) -> bool {
+        let phase = self.connections.get(slot).phase;
+        matches!(phase, Phase::WebSocket | Phase::EventStream | Phase::Stream)
     }
 
     /// A subscriber goes, and with it a device.
@@ -56,6 +67,10 @@ impl<S: Socket> Server<S> {
         if let Some(user) = self.claims(slot).and_then(|claims| claims.user.clone()) {
             let tenant = self.connections.get(slot).tenant;
             self.inbox.remove(tenant, &user, SubscriberId(slot));
+            if self.is_lasting(slot) {
+                let word = status(&user, "offline");
+                self.tell(Command::Depart { tenant, user, unread: Vec::new(), word });
+            }
         }
     }
 
@@ -150,11 +165,14 @@ impl<S: Socket> Server<S> {
     }
 
     /// Delivers to every device of a user.
-    pub(super) fn deliver_to_user(&mut self, message: &Personal) {
+    pub(super) fn deliver_to_user(&mut self, message: &Rc<Personal>) {
         self.uncork();
         for device in self.inbox.devices(message.tenant, &message.user).to_vec() {
             let Some(conn) = self.connections.peek(device.0) else { continue };
             let (phase, format) = (conn.phase, conn.format);
+            if self.hold_personal(device.0, message) {
+                continue;
+            }
             let mut bytes = Vec::new();
             rendered::personal(message, format, &self.callbacks, &mut bytes);
             match phase {
@@ -180,6 +198,6 @@ pub(super) fn claims_of(extra: &Extra) -> Option<&Rc<Claims>> {
         Extra::Token(claims) => Some(claims),
         Extra::Poll(extra) => extra.claims.as_ref(),
         Extra::Session(_, claims) => claims.as_ref(),
-        Extra::MySql(_) => None,
+        Extra::Comet(_) | Extra::MySql(_) => None,
     }
 }

@@ -29,6 +29,12 @@ pub struct Limits {
     pub feed_messages_max: usize,
     /// Bytes of these messages.
     pub feed_bytes_max: usize,
+    /// Channels that one CometServerApi client may listen to.
+    pub channels_per_session_max: usize,
+    /// Messages for its user that are held for such a client while it is away.
+    pub held_messages_max: usize,
+    /// Distinct texts kept of what such clients say of themselves (agent, origin, language).
+    pub texts_max: usize,
     /// Distinct callback names of iframe streams in use at a time.
     pub callbacks_max: usize,
     /// Deleted channels remembered, so that a returning EventSource is told to stay away.
@@ -82,6 +88,9 @@ impl Default for Limits {
             statement_rows_max: 1_000,
             feed_messages_max: 4_096,
             feed_bytes_max: 4 * 1024 * 1024,
+            channels_per_session_max: 256,
+            held_messages_max: 100,
+            texts_max: 10_000,
             callbacks_max: 64,
             deleted_channels_max: 1_024,
             deleted_seconds: 60,

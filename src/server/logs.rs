@@ -29,6 +29,7 @@ use crate::dialects;
 use crate::hub::delivery::Transport;
 use crate::proto::annotate::websocket::Frames;
 use crate::proto::http1::Head;
+use crate::proto::url::shown_path;
 
 const CONNECTION: &str = "encke::connection";
 const ACCESS: &str = "encke::access";
@@ -305,7 +306,7 @@ impl<S: Socket> Server<S> {
         watched.request = Some(Request {
             method: head.method.as_str(),
             // The query may hold a token, so it stays out. A head's target is visible ASCII.
-            path: String::from_utf8_lossy(head.path).into(),
+            path: String::from_utf8_lossy(&shown_path(head.path)).into(),
             since_ms: self.now.ms,
             sent_before: watched.sent,
             status: 0,

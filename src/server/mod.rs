@@ -11,6 +11,7 @@
 //! | `input.rs`, `output.rs`, `outbox.rs` | bytes in, bytes out |
 //! | `http.rs`, `respond.rs`, `route.rs` | requests and answers |
 //! | `websocket.rs`, `mysql.rs` | the two other protocols' connections |
+//! | `comet.rs`, `interned.rs` | clients that speak as CometServerApi.js does |
 //! | `identity.rs` | who a subscriber is |
 //! | `subscribe.rs`, `resume.rs`, `poll.rs`, `deleted.rs`, `presence.rs` | how listening begins and ends, and who is told |
 //! | `deliver.rs`, `rendered.rs` | batches on their way to everybody |
@@ -25,6 +26,7 @@
 
 mod answers;
 mod audit;
+mod comet;
 mod conn;
 mod dashboard;
 mod deadlines;
@@ -36,6 +38,7 @@ mod histogram;
 mod http;
 mod identity;
 mod input;
+mod interned;
 mod lag;
 pub mod limits;
 mod logs;
@@ -84,6 +87,7 @@ use deleted::DeletedChannels;
 use deliver::UnderWay;
 use disconnect::Disconnect;
 use input::Input;
+use interned::Interned;
 use logs::{Logs, Warning};
 use metrics::Metrics;
 use outbox::Outbox;
@@ -153,6 +157,10 @@ pub struct Server<S> {
     ahead: Vec<Key>,
     /// Sessions without a connection, by name.
     sessions: HashMap<(TenantId, Box<str>), Key>,
+    /// Where sessions of CometServerApi clients are, by name.
+    comet_sessions: HashMap<(TenantId, Box<str>), Key>,
+    /// What these clients say of themselves.
+    texts: Interned,
     deleted: DeletedChannels,
     callbacks: Callbacks,
     /// Published, in order, and not yet in a batch.
@@ -204,6 +212,8 @@ impl<S: Socket> Server<S> {
             ask_number: 0,
             ahead: Vec::new(),
             sessions: HashMap::new(),
+            comet_sessions: HashMap::new(),
+            texts: Interned::default(),
             deleted: DeletedChannels::default(),
             callbacks: Callbacks::default(),
             feed: VecDeque::new(),

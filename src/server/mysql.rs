@@ -1,9 +1,11 @@
 //! Connections of back ends: bytes to the CometQL session and back, commands to the engine.
 
 use super::answers::Ask;
+use super::comet::Comet;
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
 use super::identity::claims_of;
+use super::interned::Interned;
 use super::logs::Warning;
 use super::pool::Pool;
 use super::recent::Wrong;
@@ -134,7 +136,12 @@ impl<S: Socket> Server<S> {
             limits: &limits,
             random: &mut |bytes| random.fill(bytes),
             unix_second: self.now.unix_second,
-            view: &Here { hub: &self.hub, connections: &self.connections, extras: &self.extras },
+            view: &Here {
+                hub: &self.hub,
+                texts: &self.texts,
+                connections: &self.connections,
+                extras: &self.extras,
+            },
         })
     }
 
@@ -154,6 +161,7 @@ pub(super) fn annotate_server(bytes: &[u8]) -> Vec<String> {
 /// The server, as statements see it.
 struct Here<'a, S> {
     hub: &'a Hub,
+    texts: &'a Interned,
     connections: &'a Slab<S>,
     extras: &'a Pool<Extra>,
 }
@@ -169,14 +177,33 @@ impl<S> View for Here<'_, S> {
         let slots = (0..members.places()).rev().filter_map(|place| members.at(place));
         let member = |subscriber: SubscriberId| {
             let extra = self.connections.get(subscriber.0).extra;
-            let user = extra.and_then(|index| claims_of(self.extras.get(index))?.user.clone());
-            Member { user: user.unwrap_or_default(), ..Member::default() }
+            match extra.map(|index| self.extras.get(index)) {
+                Some(Extra::Comet(comet)) => member_of(comet, self.texts),
+                Some(extra) => {
+                    let user = claims_of(extra).and_then(|claims| claims.user.clone());
+                    Member { user: user.unwrap_or_default(), ..Member::default() }
+                }
+                None => Member::default(),
+            }
         };
         slots.take(most).map(member).collect()
     }
 
     fn status(&self, _: TenantId) -> Vec<(&'static str, String)> {
         vec![("flag", "session".to_owned())]
+    }
+}
+
+/// What a client of CometServerApi has shown of itself.
+fn member_of(comet: &Comet, texts: &Interned) -> Member {
+    let text = |id| texts.text(id).into();
+    Member {
+        user: if comet.user > 0 { comet.user.to_string().into() } else { "".into() },
+        uuid: comet.uuid.map(|uuid| uuid.to_string()).unwrap_or_default(),
+        agent: text(comet.agent),
+        address: comet.address.as_ref().map(|address| address.to_string()).unwrap_or_default(),
+        origin: text(comet.origin),
+        language: text(comet.language),
     }
 }
 

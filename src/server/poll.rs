@@ -22,8 +22,8 @@ use crate::hub::message::MessageId;
 use crate::proto::http1::{self, Version};
 use crate::transports::long_poll;
 
-/// All polls share one format.
-const FORMAT: Format =
+/// All native polls share one format.
+pub(super) const FORMAT: Format =
     Format { dialect: NATIVE, transport: Transport::LongPoll as u8, variant: variant::JSON };
 
 impl<S: Socket> Server<S> {
@@ -125,7 +125,8 @@ impl<S: Socket> Server<S> {
         if replay.lost.is_none() && replay.messages.is_empty() {
             return;
         }
-        let (body, cursor) = self.poll_body(replay, since, limit);
+        let format = self.connections.get(slot).format;
+        let (body, cursor) = self.poll_body(format, replay, since, limit);
         // The array's brackets are the answer's own, or a callback's.
         let elements = &body[1..body.len() - 1];
         self.answer_poll(slot, &[Chunk::Own(elements)], cursor);
@@ -134,6 +135,7 @@ impl<S: Socket> Server<S> {
     /// Kept messages as a JSON array, and the cursor after it.
     pub(super) fn poll_body(
         &self,
+        format: Format,
         replay: &Replay,
         since: MessageId,
         newest: MessageId,
@@ -144,11 +146,11 @@ impl<S: Socket> Server<S> {
             let data = native::lost_data(lost, since);
             let event =
                 Announcement { id: Some(lost.resume_from), name: "encke:lost", data: &data };
-            rendered::announce(&event, FORMAT, &self.callbacks, &mut body);
+            rendered::announce(&event, format, &self.callbacks, &mut body);
             cursor = cursor.max(lost.resume_from);
         }
         for message in &replay.messages {
-            rendered::encode(message, FORMAT, &self.callbacks, &mut body);
+            rendered::encode(message, format, &self.callbacks, &mut body);
             cursor = cursor.max(message.id);
         }
         match body.first_mut() {
@@ -171,7 +173,7 @@ impl<S: Socket> Server<S> {
     }
 
     /// Answers with elements that are separated by commas already.
-    fn answer_poll(&mut self, slot: u32, elements: &[Chunk<'_>], cursor: MessageId) {
+    pub(super) fn answer_poll(&mut self, slot: u32, elements: &[Chunk<'_>], cursor: MessageId) {
         let (reply, callback) = self.unpark(slot);
         let callback = callback.as_deref();
         let opening = long_poll::opening(callback);
@@ -218,6 +220,8 @@ impl<S: Socket> Server<S> {
 
     /// Takes a poll out of its channels; the connection is between requests again.
     fn unpark(&mut self, slot: u32) -> (Reply, Option<Box<str>>) {
+        let page = self.page_of(slot);
+        self.leave_comet(slot);
         self.keep_session(slot);
         self.leave_all(slot);
         self.remove_device(slot);
@@ -232,7 +236,7 @@ impl<S: Socket> Server<S> {
             version: if is_http10 { Version::Http10 } else { Version::Http11 },
             keep_alive: conn.flags.take(Flags::KEEP_ALIVE),
             head_only: false,
-            origin: None,
+            origin: page,
         };
         let extra = conn.extra.take().map(|index| self.extras.take(index));
         let Some(Extra::Poll(extra)) = extra else { return (reply, None) };

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use super::Server;
 use super::answers::{Ask, Pending};
 use super::conn::{Flags, Format, Phase};
+use super::deliver::is_own;
 use super::disconnect::Disconnect;
 use super::recent::Wrong;
 use super::rendered;
@@ -78,6 +79,9 @@ impl<S: Socket> Server<S> {
         }
         self.connections.get_mut(slot).flags.clear(Flags::HOLDING);
         let mut replay = merge(replay, resume.held, limit);
+        if let Some(own) = self.own_id(slot) {
+            replay.messages.retain(|message| !is_own(message, Some(own)));
+        }
         if replay.lost.is_some() {
             self.metrics.cursors_lost += 1;
             self.note(slot, Wrong::CursorLost);

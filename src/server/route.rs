@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `/` | the chat page |
 //! | `/channels…` | the native dialect |
+//! | `/ws/sesion=…`, `/comet-server/ws/…` | CometServerApi.js |
+//! | `/info` | whether the server is well |
 //! | `/users/ID` | every device of a user |
 //! | `/stats`, `/metrics` | the server in numbers |
 //! | `/dashboard`, `/dashboard/events` | the server in pictures, and what they are drawn from |
@@ -13,6 +15,7 @@
 use std::rc::Rc;
 
 use super::settings::{Settings, Tenant};
+use crate::dialects::comet_js::connect::{self, Hello, Rejection};
 use crate::dialects::native::{self, Refusal, USER_BYTES_MAX};
 use crate::hub::access::{self, Action, Claims, Denied, Pattern, Standing};
 use crate::hub::message::TenantId;
@@ -54,6 +57,14 @@ pub(crate) enum Route {
     Echo {
         is_reversed: bool,
     },
+    /// Somebody who wants to listen as CometServerApi.js does.
+    Comet(Box<Hello>),
+    /// A command of such a client.
+    CometPost(Box<Hello>),
+    /// Such an address, but a broken one.
+    CometRejected(Rejection),
+    /// Whether the server is well.
+    Info,
     /// OPTIONS, answered with what is allowed there.
     Options(&'static str),
 }
@@ -86,11 +97,21 @@ pub(crate) fn admit(
         return Ok(Admitted { tenant, standing, route, origin: None });
     }
     let (tenant, path) = tenant_of(head.path, settings);
+    let comet = connect::is_path(path).then(|| connect::parse(path));
+    let tenant = match &comet {
+        Some(Ok(hello)) if tenant == TenantId(0) => tenant_of_dev_id(hello.dev_id, settings),
+        _ => Some(tenant),
+    };
+    let comet = if tenant.is_some() { comet } else { Some(Err(Rejection::NO_DEV_ID)) };
+    let tenant = tenant.unwrap_or_default();
     let owner = &settings.tenants[usize::from(tenant.0)];
     let origin = check_origin(head, owner, settings)
         .map_err(|refusal| Rejected { refusal, origin: None })?;
     let reject = |refusal| Rejected { refusal, origin: origin.clone() };
-    let route = find(head, path, settings).map_err(reject)?;
+    let route = match comet {
+        Some(comet) => of_comet(head, comet).map_err(reject)?,
+        None => find(head, path, settings).map_err(reject)?,
+    };
     if tenant != TenantId(0) && is_of_the_whole(&route) {
         return Err(reject(nothing_here()));
     }
@@ -111,6 +132,34 @@ fn tenant_of<'a>(path: &'a [u8], settings: &Settings) -> (TenantId, &'a [u8]) {
     }
 }
 
+/// Whose a dev_id is: its owner's, else the first tenant's, if that has none of its own.
+fn tenant_of_dev_id(dev_id: u32, settings: &Settings) -> Option<TenantId> {
+    let owns = |tenant: &Tenant| tenant.dev_id == Some(dev_id) && !tenant.is_removed;
+    match settings.tenants.iter().position(owns) {
+        Some(index) => Some(TenantId(index as u16)),
+        None => settings.tenants[0].dev_id.is_none().then_some(TenantId(0)),
+    }
+}
+
+fn of_comet(head: &Head<'_>, comet: Result<Hello, Rejection>) -> Result<Route, Refusal> {
+    match (head.method, comet) {
+        (Method::Options, _) => Ok(Route::Options(COMET_METHODS)),
+        (Method::Get | Method::Head, Ok(hello)) => Ok(Route::Comet(Box::new(hello))),
+        (Method::Post, Ok(hello)) if hello.session.is_some() => {
+            Ok(Route::CometPost(Box::new(hello)))
+        }
+        (Method::Get | Method::Head | Method::Post, Err(rejection)) => {
+            Ok(Route::CometRejected(rejection))
+        }
+        // As CppComet has it, whose client knows no other answer.
+        (Method::Post, Ok(_)) => Err(nothing_here()),
+        _ => Err(native::method_not_allowed(COMET_METHODS)),
+    }
+}
+
+/// What may be asked of a CometServerApi address.
+const COMET_METHODS: &str = "GET, HEAD, POST, OPTIONS";
+
 fn find(head: &Head<'_>, path: &[u8], settings: &Settings) -> Result<Route, Refusal> {
     let is_read = matches!(head.method, Method::Get | Method::Head);
     let read_only = |route| match head.method {
@@ -120,6 +169,7 @@ fn find(head: &Head<'_>, path: &[u8], settings: &Settings) -> Result<Route, Refu
     };
     match path {
         b"/" => read_only(Route::Page),
+        b"/info" | b"/comet-server/info" => read_only(Route::Info),
         b"/stats" => read_only(Route::Stats),
         b"/metrics" => read_only(Route::Metrics),
         b"/dashboard" => read_only(Route::Dashboard),
@@ -159,6 +209,8 @@ fn check_access(standing: &Standing, rules: &[Rule], route: &Route) -> Result<()
     let verdict = match route {
         // A browser that opens a page cannot show a key: the page asks for it.
         Route::Page | Route::Dashboard | Route::Echo { .. } | Route::Options(_) => Ok(()),
+        // What each may do is decided when it is known.
+        Route::Comet(_) | Route::CometPost(_) | Route::CometRejected(_) | Route::Info => Ok(()),
         Route::Stats | Route::Metrics | Route::DashboardEvents => administer(),
         Route::Native(Request::List | Request::PublishToUser(_)) => administer(),
         Route::Native(Request::Publish(publish)) => all(Action::Publish, &publish.channels),

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::Server;
+use super::comet::Comet;
 use super::conn::{Flags, Format, NO_MEMBERSHIP, Phase};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
@@ -37,6 +38,8 @@ pub(crate) enum Extra {
     Session(Box<str>, Option<Rc<Claims>>),
     /// What a subscriber's token says.
     Token(Rc<Claims>),
+    /// A client of CometServerApi.
+    Comet(Box<Comet>),
     /// A back end's session; `None` while it acts.
     #[cfg_attr(not(feature = "cometql"), expect(dead_code, reason = "nobody speaks MySQL"))]
     MySql(Option<Box<MySql>>),
@@ -212,6 +215,78 @@ impl<S: Socket> Server<S> {
         Ok(())
     }
 
+    /// Lets a subscriber listen to these channels and no others; to none of the new ones if there are too
+    /// many. Of a batch under way it gets what it would have got.
+    pub(super) fn change_channels(
+        &mut self,
+        slot: u32,
+        channels: &[ChannelName],
+    ) -> Result<(), TooManyChannels> {
+        let tenant = self.connections.get(slot).tenant;
+        let (mut kept, mut gone) = (Vec::new(), Vec::new());
+        for membership in self.memberships(slot) {
+            let is_kept = channels.contains(self.hub.name_of(membership.channel).1);
+            if is_kept { kept.push(membership) } else { gone.push(membership) }
+        }
+        let known: Vec<ChannelName> = self.channels_of(slot);
+        let mut result = Ok(());
+        let mut joined = Vec::new();
+        for name in channels.iter().filter(|name| !known.contains(name)) {
+            match self.hub.join(tenant, name, SubscriberId(slot), false) {
+                Ok(membership) => joined.push(membership),
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+            self.tell(Command::Enter { tenant, channel: name.clone(), user: None });
+        }
+        if result.is_err() {
+            gone.append(&mut joined);
+        }
+        // Before anybody leaves, so that whoever has to move finds every membership in its place.
+        kept.extend(joined);
+        self.set_memberships(slot, &kept);
+        for membership in gone {
+            self.leave(membership, false);
+        }
+        result
+    }
+
+    fn set_memberships(&mut self, slot: u32, memberships: &[Membership]) {
+        let conn = self.connections.get_mut(slot);
+        let (first, rest) = match memberships {
+            [first, rest @ ..] => (*first, rest),
+            [] => (NO_MEMBERSHIP, memberships),
+        };
+        conn.first = first;
+        match conn.more {
+            // It also remembers what this subscriber has had of a batch under way.
+            Some(index) => self.furthers.get_mut(index).memberships = rest.into(),
+            None if rest.is_empty() => {}
+            None => {
+                let further = Further { memberships: rest.into(), visited: 0 };
+                conn.more = Some(self.furthers.put(further));
+            }
+        }
+        let further = self.connections.get(slot).more.map(|index| self.furthers.get(index));
+        let is_visited = further.is_some_and(|further| further.visited == self.batch_number);
+        if self.under_way.is_none() || !is_visited {
+            self.drop_furthers_if_empty(slot);
+        }
+    }
+
+    /// Idle costs nothing: an empty box goes.
+    pub(super) fn drop_furthers_if_empty(&mut self, slot: u32) {
+        let conn = self.connections.get_mut(slot);
+        if let Some(index) = conn.more
+            && self.furthers.get(index).memberships.is_empty()
+        {
+            self.furthers.take(index);
+            conn.more = None;
+        }
+    }
+
     fn leave(&mut self, membership: Membership, watches: bool) {
         let (tenant, name) = self.hub.name_of(membership.channel);
         let command = Command::Leave { tenant, channel: name.clone(), user: None };
@@ -251,6 +326,7 @@ impl<S: Socket> Server<S> {
 
     /// Takes a connection out of everything: what remains is a socket and an outbox.
     pub(super) fn release(&mut self, slot: u32) {
+        self.leave_comet(slot);
         if self.connections.get(slot).phase == Phase::LongPoll {
             self.keep_session(slot);
         }

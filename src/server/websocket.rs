@@ -8,7 +8,7 @@ use super::metrics::known_close_code;
 use super::socket::Socket;
 use super::{Server, rendered, wire};
 use crate::dialects::native::{self, ClientMessage, variant};
-use crate::dialects::{Announcement, ECHO};
+use crate::dialects::{Announcement, COMET_JS, ECHO};
 use crate::hub::access::{self, Action};
 use crate::hub::command::Command;
 use crate::hub::message::Data;
@@ -81,6 +81,15 @@ impl<S: Socket> Server<S> {
 
     fn on_event(&mut self, slot: u32, event: Event<'_>, is_echo: bool) {
         match event {
+            Event::Close { .. } if self.is_comet(slot) => {
+                // Its client comes back only after an end that is not clean: nothing is answered.
+                self.end_session_of(slot);
+                self.finish(slot, Disconnect::ByPeer);
+            }
+            Event::Text(text) if self.is_comet(slot) => self.on_comet_text(slot, text),
+            Event::Binary(data) if self.is_comet(slot) => {
+                self.on_comet_text(slot, &String::from_utf8_lossy(data));
+            }
             Event::Text(text) if is_echo => self.echo_text(slot, text),
             Event::Binary(data) if is_echo => write_frame(self.out(slot), Opcode::Binary, data),
             Event::Text(text) => self.on_client_message(slot, text.as_bytes(), Some(text)),
@@ -169,7 +178,15 @@ impl<S: Socket> Server<S> {
         self.out(slot).extend_from_slice(&bytes);
     }
 
+    fn is_comet(&self, slot: u32) -> bool {
+        self.connections.get(slot).format.dialect == COMET_JS
+    }
+
+    /// Ends in the words of RFC 6455, where the client stands that.
     pub(super) fn close_websocket(&mut self, slot: u32, code: u16, text: &str, why: Disconnect) {
+        if self.is_comet(slot) {
+            return self.finish(slot, why);
+        }
         self.metrics.closes_sent.add(code);
         write_close(self.out(slot), code, text);
         self.finish(slot, why);

@@ -39,8 +39,8 @@ const SYSTEM: &str = "sys";
 pub fn message(message: &Message, variant: u16, out: &mut Vec<u8>) {
     let data = Content::Published(&message.data);
     let mut frame = Frame::new(out, variant).about(data, &message.event, &message.channel);
-    if let Some(sender) = message.sender {
-        frame.number("user_id", sender.user.into());
+    if let Some(user) = message.sender.and_then(|sender| sender.user) {
+        frame.number("user_id", user.into());
     }
     frame.kept(message.id);
     frame.end();
@@ -52,7 +52,8 @@ pub fn history_message(message: &Message, variant: u16, out: &mut Vec<u8>) {
     let mut frame = Frame::new(out, variant).about(data, &message.event, &message.channel);
     frame.raw("fromQueue", "true");
     frame.raw("history", "true");
-    frame.number("user_id", message.sender.map_or(0, |sender| sender.user.into()));
+    let user = message.sender.and_then(|sender| sender.user).unwrap_or(0);
+    frame.number("user_id", user.into());
     frame.kept(message.id);
     frame.end();
 }
@@ -144,7 +145,7 @@ impl Answers {
         frame.text("authorized", if info.authorized { "true" } else { "false" });
         frame.text("server", BANNER);
         if self.variant & variant::IDS != 0 {
-            let cursors = [("since", info.since), ("msg", info.personal_since)];
+            let cursors = [("id", info.since), ("msg", info.personal_since)];
             for (name, id) in cursors.into_iter().filter_map(|(name, id)| Some((name, id?))) {
                 frame.text(name, &id.to_string());
             }

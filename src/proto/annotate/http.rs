@@ -75,10 +75,11 @@ fn scheme_and_secret(value: &[u8]) -> String {
 
 /// A URL, or a part of one, with the values of secret parameters hidden.
 fn without_secrets(url: &[u8]) -> String {
-    let Some(at) = url.iter().position(|&byte| byte == b'?') else { return plain(url) };
+    let shown = |path| plain(&url::shown_path(path));
+    let Some(at) = url.iter().position(|&byte| byte == b'?') else { return shown(url) };
     let (path, query) = (&url[..at], &url[at + 1..]);
     let pairs: Vec<String> = query.split(|&byte| byte == b'&').map(pair).collect();
-    format!("{}?{}", plain(path), pairs.join("&"))
+    format!("{}?{}", shown(path), pairs.join("&"))
 }
 
 fn pair(pair: &[u8]) -> String {

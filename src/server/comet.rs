@@ -1,0 +1,393 @@
+//! Clients that speak as CometServerApi.js does: who they are, and what they are asked to prove.
+//!
+//! ```text
+//!  GET /ws/sesion=KEY&myid=7&…                       POST, the same address, a command as body
+//!        │                                                 │
+//!        └──────────── is the key good? ───────────────────┘
+//!             token: signature ▸ not revoked ▸ the user's key (made if there is none)
+//!             else:  equal to the user's key
+//!        │                                                 │
+//!   the user has arrived ▸ first frame ▸ what waited       run it, answer with its frames
+//!   ▸ channels, from the cursor on
+//! ```
+//! Each step that only the engine can answer is an [`Asked`]. What is not proven is nobody's: the
+//! connection stays, and is told so.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `listen.rs` | how such a client begins to listen, goes away for a while, and ends |
+//! | `commands.rs` | what it asks, and the answers |
+
+mod commands;
+mod listen;
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use super::Server;
+use super::answers::Ask;
+use super::conn::Format;
+use super::disconnect::Disconnect;
+use super::http::last;
+use super::interned::TextId;
+use super::respond::{Reply, Response};
+use super::socket::Socket;
+use super::subscribe::Extra;
+use crate::dialects::COMET_JS;
+use crate::dialects::comet_js::connect::{Hello, Rejection, Uuid};
+use crate::dialects::comet_js::frames;
+use crate::dialects::native::Refusal;
+use crate::hub::access::same_secret;
+use crate::hub::command::{Change, Command, Outcome, RecordKind};
+use crate::hub::delivery::Transport;
+use crate::hub::message::{ConnectionId, Personal, TenantId};
+use crate::proto::http1::{Body, Head, Method};
+use crate::proto::{jwt, ws_handshake};
+
+pub(super) use listen::status;
+
+use commands::Question;
+
+/// Bytes of `User-Agent` and `Origin` that are kept.
+const AGENT_BYTES_MAX: usize = 250;
+/// Bytes of `Accept-Language` that are kept.
+const LANGUAGE_BYTES_MAX: usize = 64;
+/// Characters of a key that is made for a user who came with a token alone.
+const MADE_KEY_BYTES: usize = 32;
+
+/// What is known of a listening client beyond its slot.
+pub(crate) struct Comet {
+    /// Who it is; 0: nobody.
+    pub user: u32,
+    pub uuid: Option<Uuid>,
+    pub agent: TextId,
+    pub origin: TextId,
+    pub language: TextId,
+    /// Where it came from, if a proxy said so.
+    #[cfg_attr(not(feature = "cometql"), expect(dead_code, reason = "only statements show it"))]
+    pub address: Option<Box<IpAddr>>,
+    /// The name of its session, in which it may go away for a while.
+    session: Option<Box<str>>,
+    /// Who it is to its own messages.
+    id: ConnectionId,
+    /// The engine counts it among the devices of its user.
+    has_arrived: bool,
+    /// It said goodbye, was sent away, or another connection has taken its place.
+    is_over: bool,
+    /// Messages for its user that it cannot be given now: it is still arriving, or away.
+    #[expect(clippy::box_collection, reason = "8 bytes instead of 24 in every client's box")]
+    held: Option<Box<Vec<Rc<Personal>>>>,
+    /// The page's origin, for the answer to a parked poll.
+    page: Option<Box<str>>,
+}
+
+/// A client that wants something, on its way to being known.
+pub(crate) struct Opening {
+    hello: Hello,
+    tenant: TenantId,
+    purpose: Purpose,
+}
+
+enum Purpose {
+    /// It listens.
+    Listen { reply: Reply, transport: Transport },
+    /// It posts a command.
+    Command { reply: Reply, text: Box<str> },
+}
+
+/// What the engine was asked on behalf of such a client.
+pub(crate) enum Asked {
+    /// Whether its token was revoked.
+    Token(Opening),
+    /// The key of its user.
+    Key { opening: Opening, by_token: bool },
+    /// To keep a key that was made for its user.
+    MadeKey { opening: Opening, key: Box<str> },
+    /// What waited for its user.
+    Arrival { opening: Opening, key: Box<str> },
+    /// To answer a command.
+    Command(Question),
+}
+
+impl Comet {
+    /// The name of its session.
+    pub fn session_name(&self) -> Option<&str> {
+        self.session.as_deref()
+    }
+}
+
+impl<S: Socket> Server<S> {
+    /// A request to this dialect's address.
+    pub(super) fn on_comet_request(
+        &mut self,
+        slot: u32,
+        head: &Head<'_>,
+        reply: Reply,
+        hello: Hello,
+    ) {
+        let transport = match () {
+            () if ws_handshake::is_upgrade(head) => Transport::WebSocket,
+            () if hello.transport_poll => Transport::LongPoll,
+            () if accepts_events(head) => Transport::EventStream,
+            // Says what is missing, in the words of the handshake.
+            () => Transport::WebSocket,
+        };
+        let format =
+            Format { dialect: COMET_JS, transport: transport as u8, variant: hello.variant() };
+        if transport == Transport::WebSocket {
+            if !self.shake_hands(slot, head, &reply, first_subprotocol(head)) {
+                return;
+            }
+            self.become_websocket(slot, format);
+        }
+        let comet = self.comet_of(slot, head, &reply, &hello);
+        let index = self.extras.put(Extra::Comet(Box::new(comet)));
+        self.connections.get_mut(slot).extra = Some(index);
+        let tenant = self.connections.get(slot).tenant;
+        let purpose = Purpose::Listen { reply, transport };
+        self.identify_comet(slot, Opening { hello, tenant, purpose });
+    }
+
+    /// A posted command, with its body.
+    pub(super) fn on_comet_post(&mut self, slot: u32, reply: Reply, hello: Hello, body: &[u8]) {
+        let text = String::from_utf8_lossy(body).into();
+        let tenant = self.connections.get(slot).tenant;
+        let purpose = Purpose::Command { reply, text };
+        self.identify_comet(slot, Opening { hello, tenant, purpose });
+    }
+
+    /// An address that cannot be understood: told in one frame, as this dialect has it.
+    pub(super) fn reject_comet(
+        &mut self,
+        slot: u32,
+        head: &Head<'_>,
+        reply: Reply,
+        rejection: &Rejection,
+    ) {
+        let mut object = Vec::new();
+        frames::rejection(rejection, self.now.unix_second, &mut object);
+        if !ws_handshake::is_upgrade(head) {
+            object.push(b'\n');
+            let reply = if head.body == Body::None { reply } else { last(reply) };
+            return self.respond(slot, &reply, Response::json(400, object));
+        }
+        if self.shake_hands(slot, head, &reply, first_subprotocol(head)) {
+            let variant = crate::dialects::comet_js::variant::JSON;
+            self.become_websocket(slot, Format { dialect: COMET_JS, transport: 0, variant });
+            self.say(slot, &object);
+            self.finish(slot, Disconnect::Refused);
+        }
+    }
+
+    fn comet_of(&mut self, slot: u32, head: &Head<'_>, reply: &Reply, hello: &Hello) -> Comet {
+        let texts_max = self.settings.limits.texts_max;
+        let mut keep = |name: &str, bytes_max: usize| {
+            let value = head.header(name).unwrap_or_default();
+            let value = String::from_utf8_lossy(&value[..value.len().min(bytes_max)]);
+            self.texts.take(&value, texts_max)
+        };
+        Comet {
+            user: 0,
+            uuid: hello.uuid,
+            agent: keep("User-Agent", AGENT_BYTES_MAX),
+            origin: keep("Origin", AGENT_BYTES_MAX),
+            language: keep("Accept-Language", LANGUAGE_BYTES_MAX),
+            address: forwarded_for(head).map(Box::new),
+            session: hello.session.clone(),
+            id: self.comet_id(slot, hello),
+            has_arrived: false,
+            is_over: false,
+            held: None,
+            page: reply.origin.clone(),
+        }
+    }
+
+    /// A session is the same sender on whatever connection it speaks.
+    fn comet_id(&self, slot: u32, hello: &Hello) -> ConnectionId {
+        let tenant = self.connections.get(slot).tenant;
+        match &hello.session {
+            Some(session) => id_of_session(tenant, session),
+            None => self.connection_id_of_slot(slot),
+        }
+    }
+
+    /// Who a connection is to messages that are not to come back to their sender.
+    pub(super) fn connection_id(&self, slot: u32) -> ConnectionId {
+        match self.comet(slot) {
+            Some(comet) => comet.id,
+            None => self.connection_id_of_slot(slot),
+        }
+    }
+
+    fn connection_id_of_slot(&self, slot: u32) -> ConnectionId {
+        let generation = self.connections.get(slot).generation;
+        ConnectionId(u64::from(generation & !SESSION_BIT) << 32 | u64::from(slot))
+    }
+
+    pub(super) fn comet(&self, slot: u32) -> Option<&Comet> {
+        match self.extras.get(self.connections.get(slot).extra?) {
+            Extra::Comet(comet) => Some(comet),
+            _ => None,
+        }
+    }
+
+    fn comet_mut(&mut self, slot: u32) -> Option<&mut Comet> {
+        match self.extras.get_mut(self.connections.get(slot).extra?) {
+            Extra::Comet(comet) => Some(comet),
+            _ => None,
+        }
+    }
+
+    /// Asks for whatever can prove who this is.
+    fn identify_comet(&mut self, slot: u32, opening: Opening) {
+        let Some(key) = opening.hello.key.clone().filter(|_| opening.hello.user > 0) else {
+            return self.known_as(slot, opening, 0);
+        };
+        let tenant = opening.tenant;
+        if self.user_of_token(&opening, &key) == Some(opening.hello.user) {
+            let (kind, keys) = (RecordKind::RevokedToken, Some(vec![key]));
+            let command = Command::Records { tenant, kind, keys };
+            return self.ask(slot, Ask::Comet(Box::new(Asked::Token(opening))), command);
+        }
+        self.ask_for_key(slot, opening, false);
+    }
+
+    fn user_of_token(&self, opening: &Opening, token: &str) -> Option<u32> {
+        let owner = self.tenant_of(opening.tenant);
+        let password = owner.cometql_password.as_deref()?;
+        let dev_id = owner.dev_id.unwrap_or(opening.hello.dev_id);
+        jwt::comet_user(token.as_bytes(), password, dev_id, self.now.unix_second)
+    }
+
+    fn ask_for_key(&mut self, slot: u32, opening: Opening, by_token: bool) {
+        let (tenant, kind) = (opening.tenant, RecordKind::UserKey);
+        let keys = Some(vec![opening.hello.user.to_string().into()]);
+        let ask = Ask::Comet(Box::new(Asked::Key { opening, by_token }));
+        self.ask(slot, ask, Command::Records { tenant, kind, keys });
+    }
+
+    /// The engine has answered.
+    pub(super) fn on_comet_answer(&mut self, slot: u32, asked: Asked, outcome: Outcome) {
+        match (asked, outcome) {
+            (Asked::Token(opening), Outcome::Records(revoked)) => match revoked.is_empty() {
+                true => self.ask_for_key(slot, opening, true),
+                false => self.known_as(slot, opening, 0),
+            },
+            (Asked::Key { opening, by_token }, Outcome::Records(mut keys)) => {
+                let key = keys.pop().map(|(_, key)| key);
+                self.on_key(slot, opening, by_token, key);
+            }
+            // Whether there was room for it or not: the token was good.
+            (Asked::MadeKey { opening, key }, _) => self.arrive(slot, opening, key),
+            (Asked::Arrival { opening, key }, Outcome::Arrived { waiting, newest, .. }) => {
+                self.on_arrival(slot, opening, &key, &waiting, newest);
+            }
+            (Asked::Command(question), outcome) => self.answer_comet(slot, question, outcome),
+            (Asked::Token(opening) | Asked::Key { opening, .. }, _)
+            | (Asked::Arrival { opening, .. }, _) => self.cannot_now(slot, opening),
+        }
+    }
+
+    fn on_key(&mut self, slot: u32, opening: Opening, by_token: bool, key: Option<Box<str>>) {
+        let user = opening.hello.user;
+        let given = opening.hello.key.as_deref().unwrap_or_default();
+        match key {
+            Some(key) if by_token || same_secret(key.as_bytes(), given.as_bytes()) => {
+                self.arrive(slot, opening, key);
+            }
+            None if by_token => {
+                let key: Box<str> = self.make_key().into();
+                let records = vec![(user.to_string().into(), key.clone())];
+                let (tenant, kind) = (opening.tenant, RecordKind::UserKey);
+                let ask = Ask::Comet(Box::new(Asked::MadeKey { opening, key }));
+                let change = Change::PutNew;
+                self.ask(slot, ask, Command::ChangeRecords { tenant, kind, records, change });
+            }
+            _ => self.known_as(slot, opening, 0),
+        }
+    }
+
+    fn make_key(&mut self) -> String {
+        let mut random = [0; MADE_KEY_BYTES];
+        self.random.fill(&mut random);
+        // 32 of 36 characters: five bits each, 160 in all.
+        let alphabet = b"abcdefghijklmnopqrstuvwxyz234567";
+        random.iter().map(|byte| char::from(alphabet[usize::from(byte % 32)])).collect()
+    }
+
+    /// It is who it says it is. A listener is a device of that user from now on.
+    fn arrive(&mut self, slot: u32, opening: Opening, key: Box<str>) {
+        let user = opening.hello.user;
+        if matches!(opening.purpose, Purpose::Command { .. }) {
+            return self.known_as(slot, opening, user);
+        }
+        let command = self.begin_arrival(slot, user, opening.hello.personal_since);
+        self.ask(slot, Ask::Comet(Box::new(Asked::Arrival { opening, key })), command);
+    }
+
+    /// What can be done for a client now that it is known, if only as nobody.
+    fn known_as(&mut self, slot: u32, opening: Opening, user: u32) {
+        match opening.purpose {
+            Purpose::Listen { .. } => self.welcome(slot, opening, None),
+            Purpose::Command { reply, text } => {
+                self.run_posted(slot, reply, &opening.hello, user, &text);
+            }
+        }
+    }
+
+    fn cannot_now(&mut self, slot: u32, opening: Opening) {
+        match opening.purpose {
+            Purpose::Listen { transport: Transport::WebSocket, .. } => {
+                self.end(slot, Disconnect::Unavailable);
+            }
+            Purpose::Listen { reply, .. } | Purpose::Command { reply, .. } => {
+                self.leave_comet(slot);
+                let refusal = Refusal::new(503, Disconnect::Unavailable.row().reason);
+                self.refuse(slot, &reply, refusal);
+            }
+        }
+    }
+
+    /// Sends one object to a client that has a connection for it.
+    fn say(&mut self, slot: u32, object: &[u8]) {
+        let mut bytes = Vec::new();
+        self.frame_object(slot, object, &mut bytes);
+        self.out(slot).extend_from_slice(&bytes);
+    }
+
+    fn frame_object(&self, slot: u32, object: &[u8], out: &mut Vec<u8>) {
+        use crate::hub::delivery::Payload;
+        let format = self.connections.get(slot).format;
+        let (transport, framing) = super::rendered::framing(format, &self.callbacks);
+        let payload = Payload { id: None, event: None, data: object, is_text: true };
+        crate::transports::frame(transport, framing, payload, out);
+    }
+}
+
+/// Set in the upper half of a session's id, and never in that of a connection.
+const SESSION_BIT: u32 = 1 << 31;
+
+fn id_of_session(tenant: TenantId, session: &str) -> ConnectionId {
+    use sha1::{Digest, Sha1};
+    let hash = Sha1::new_with_prefix(tenant.0.to_be_bytes()).chain_update(session).finalize();
+    let (first, _) = hash.split_at(8);
+    let number = first.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
+    ConnectionId(number | u64::from(SESSION_BIT) << 32)
+}
+
+fn accepts_events(head: &Head<'_>) -> bool {
+    head.method == Method::Get
+        && head
+            .list("Accept")
+            .any(|value| value.to_ascii_lowercase().starts_with(b"text/event-stream"))
+}
+
+fn first_subprotocol<'a>(head: &Head<'a>) -> Option<&'a str> {
+    head.list("Sec-WebSocket-Protocol").next().and_then(|name| std::str::from_utf8(name).ok())
+}
+
+/// The address that a proxy names as the client's.
+fn forwarded_for(head: &Head<'_>) -> Option<IpAddr> {
+    let value = head.header("X-Real-IP").or_else(|| head.list("X-Forwarded-For").next())?;
+    std::str::from_utf8(value.trim_ascii()).ok()?.parse().ok()
+}

@@ -1,0 +1,362 @@
+//! How a client of this dialect begins to listen, is away for a while, and ends.
+//!
+//! A client that names a session may lose its connection: for `session_seconds` its memberships, its
+//! place among the devices of its user and what was sent to that user stay in a slot without a socket.
+//! The connection that comes back takes that slot's place, and nobody else notices. Messages of channels
+//! are not kept for it: it says from which id on it wants them, and the history has them.
+
+use std::rc::Rc;
+
+use super::{Comet, Opening, Purpose};
+use crate::dialects::comet_js::frames::{self, Answers, Member, ServerInfo};
+use crate::dialects::comet_js::variant;
+use crate::dialects::native::Refusal;
+use crate::hub::access::{self, Action};
+use crate::hub::command::{Command, NewMessage, Start};
+use crate::hub::delivery::Transport;
+use crate::hub::members::SubscriberId;
+use crate::hub::message::{Data, MessageId, Personal, Sender, TenantId};
+use crate::hub::names::{ChannelName, EventName};
+use crate::proto::http1::Version;
+use crate::server::Server;
+use crate::server::conn::{Conn, Flags, Format, Phase};
+use crate::server::deadlines::Tick;
+use crate::server::disconnect::Disconnect;
+use crate::server::output::Chunk;
+use crate::server::respond::Reply;
+use crate::server::socket::Socket;
+use crate::server::subscribe::Extra;
+
+/// Channels whose members are told who comes and goes.
+pub(super) const TRACKED: &str = "track_";
+/// A user's own channel, on which it is told whether the user is there.
+const STATUS: &str = "user_status_";
+
+impl<S: Socket> Server<S> {
+    /// Counts a connection among its user's devices; what is sent to the user meanwhile is held back.
+    pub(super) fn begin_arrival(
+        &mut self,
+        slot: u32,
+        user: u32,
+        since: Option<MessageId>,
+    ) -> Command {
+        let tenant = self.connections.get(slot).tenant;
+        if let Some(comet) = self.comet_mut(slot) {
+            comet.user = user;
+            comet.held = Some(Box::default());
+        }
+        let user: Box<str> = user.to_string().into();
+        self.inbox.add(tenant, &user, SubscriberId(slot));
+        let word = status(&user, "online");
+        Command::Arrive { tenant, user, since, word }
+    }
+
+    /// The engine counts it, and hands out what waited.
+    pub(super) fn on_arrival(
+        &mut self,
+        slot: u32,
+        opening: Opening,
+        key: &str,
+        waiting: &[Rc<Personal>],
+        newest: MessageId,
+    ) {
+        if let Some(comet) = self.comet_mut(slot) {
+            comet.has_arrived = true;
+        }
+        self.welcome(slot, opening, Some((key, waiting, newest)));
+    }
+
+    /// The first frame, what waited, and the channels of the address.
+    pub(super) fn welcome(
+        &mut self,
+        slot: u32,
+        opening: Opening,
+        arrival: Option<(&str, &[Rc<Personal>], MessageId)>,
+    ) {
+        let Opening { hello, tenant, purpose } = opening;
+        let Purpose::Listen { reply, transport } = purpose else { return };
+        let since = hello.since;
+        let format = Format {
+            dialect: crate::dialects::COMET_JS,
+            transport: transport as u8,
+            variant: hello.variant(),
+        };
+        if transport != Transport::WebSocket && !self.begin_response(slot, &reply, format) {
+            return;
+        }
+        let old = self.take_session_over(slot, tenant);
+        let channels = self.allowed(slot, hello.channels);
+        if self.change_channels(slot, &channels).is_err() {
+            return self.end(slot, Disconnect::Unavailable);
+        }
+        self.tell_changes(slot, &old, &channels);
+        let mut said = Vec::new();
+        let answers = self.answers_to(slot);
+        if since.is_none() || transport != Transport::LongPoll {
+            let (key, _, newest) = arrival.unwrap_or_default();
+            let info = ServerInfo {
+                authorized: arrival.is_some(),
+                hash: key,
+                since: Some(since.unwrap_or(self.position(tenant))),
+                personal_since: Some(hello.personal_since.unwrap_or(newest)),
+            };
+            let mut object = Vec::new();
+            answers.server_info(&info, &mut object);
+            self.frame_object(slot, &object, &mut said);
+        }
+        self.add_personal(
+            slot,
+            answers.variant,
+            arrival.map_or(&[], |(_, waiting, _)| waiting),
+            &mut said,
+        );
+        match transport {
+            Transport::LongPoll if !said.is_empty() => {
+                // Every element brings its comma.
+                let cursor = since.unwrap_or(self.position(tenant));
+                return self.answer_poll(slot, &[Chunk::Own(&said[1..])], cursor);
+            }
+            _ => self.out(slot).extend_from_slice(&said),
+        }
+        if let Some(since) = since
+            && !channels.is_empty()
+        {
+            self.connections.get_mut(slot).flags.set(Flags::HAS_SENT);
+            self.ask_for_past(slot, channels, Start::After(since));
+        }
+    }
+
+    /// What waited for the user, and what came while it was asked for: each once, in order.
+    fn add_personal(
+        &mut self,
+        slot: u32,
+        variant: u16,
+        waiting: &[Rc<Personal>],
+        said: &mut Vec<u8>,
+    ) {
+        let held = self.comet_mut(slot).and_then(|comet| comet.held.take()).unwrap_or_default();
+        for message in waiting {
+            let mut object = Vec::new();
+            frames::queued_personal(message, variant, &mut object);
+            self.frame_object(slot, &object, said);
+        }
+        let is_new = |message: &&Rc<Personal>| waiting.iter().all(|known| known.id != message.id);
+        for message in held.iter().filter(is_new) {
+            let mut object = Vec::new();
+            frames::personal(message, variant, &mut object);
+            self.frame_object(slot, &object, said);
+        }
+    }
+
+    /// Turns a request into an endless response, or into a parked one; false if it was refused.
+    fn begin_response(&mut self, slot: u32, reply: &Reply, format: Format) -> bool {
+        if reply.head_only {
+            self.leave_comet(slot);
+            self.refuse(slot, reply, Refusal::new(405, "this is answered to GET alone"));
+            return false;
+        }
+        self.connections.get_mut(slot).format = format;
+        let limits = &self.settings.limits;
+        let (heartbeat, poll) = (limits.heartbeat_seconds, limits.poll_seconds);
+        if Transport::of(format.transport) == Transport::LongPoll {
+            self.set_phase(slot, Phase::LongPoll);
+            self.log_begun(slot, 0);
+            let deadline = Tick::after(self.now, poll);
+            let conn = self.connections.get_mut(slot);
+            conn.deadline = deadline;
+            if reply.keep_alive {
+                conn.flags.set(Flags::KEEP_ALIVE);
+            }
+            if reply.version == Version::Http10 {
+                conn.flags.set(Flags::HTTP10);
+            }
+            return true;
+        }
+        let reply = Reply { keep_alive: false, ..reply.clone() };
+        self.write_stream_head(slot, &reply, format);
+        self.set_phase(slot, Phase::EventStream);
+        self.log_begun(slot, 200);
+        self.connections.get_mut(slot).deadline = Tick::after(self.now, heartbeat);
+        true
+    }
+
+    /// A session has one place: whoever held it goes, without a word to its channels. Which channels
+    /// these were.
+    fn take_session_over(&mut self, slot: u32, tenant: TenantId) -> Vec<ChannelName> {
+        let key = self.connections.get(slot).key(slot);
+        let Some(comet) = self.comet(slot) else { return Vec::new() };
+        let (user, Some(name)) = (comet.user, comet.session.clone()) else { return Vec::new() };
+        let Some(old) = self.comet_sessions.insert((tenant, name), key) else { return Vec::new() };
+        if self.connections.find(old).is_none() || old == key {
+            return Vec::new();
+        }
+        let channels = self.channels_of(old.slot);
+        let Some(before) = self.comet_mut(old.slot) else { return Vec::new() };
+        before.is_over = true;
+        // A session that changes its user is somebody else's, whatever it is called.
+        let is_same = before.user == user;
+        if is_same {
+            self.leave_all(old.slot);
+        }
+        self.cut(old.slot, Disconnect::Finished);
+        if is_same { channels } else { Vec::new() }
+    }
+
+    /// Of these channels, those that it may listen to.
+    pub(super) fn allowed(&self, slot: u32, channels: Vec<ChannelName>) -> Vec<ChannelName> {
+        let rules = self.rules(self.connections.get(slot).tenant);
+        let is_user = self.comet(slot).is_some_and(|comet| comet.user > 0);
+        let may = |name: &ChannelName| access::session_may(is_user, rules, Action::Subscribe, name);
+        channels.into_iter().filter(|name| may(name).is_ok()).collect()
+    }
+
+    /// Tells the other members of tracked channels who came and went.
+    pub(super) fn tell_changes(&mut self, slot: u32, old: &[ChannelName], new: &[ChannelName]) {
+        for name in new.iter().filter(|name| !old.contains(name)) {
+            self.tell_members(slot, name, "subscription");
+        }
+        for name in old.iter().filter(|name| !new.contains(name)) {
+            self.tell_members(slot, name, "unsubscription");
+        }
+    }
+
+    fn tell_members(&mut self, slot: u32, channel: &ChannelName, event: &str) {
+        if !channel.starts_with(TRACKED) {
+            return;
+        }
+        let tenant = self.connections.get(slot).tenant;
+        let Some(comet) = self.comet(slot) else { return };
+        let member = Member { user: comet.user, uuid: comet.uuid };
+        let sender = Sender { user: None, except: Some(comet.id) };
+        let Ok(event) = EventName::new(event) else { return };
+        let message = NewMessage {
+            channel: channel.clone(),
+            event,
+            data: Data::text(&frames::member_data(&member)),
+            sender: Some(sender),
+        };
+        // The newcomer is there already when this goes out, but does not see itself.
+        self.connections.get_mut(slot).flags.set(Flags::HAS_SENT);
+        let command = Command::Publish { tenant, messages: vec![message], idempotency_key: None };
+        self.tell(command);
+    }
+
+    /// A client of this dialect leaves its connection, for a while or for good.
+    pub(in crate::server) fn leave_comet(&mut self, slot: u32) {
+        let Some(comet) = self.comet(slot) else { return };
+        let phase = self.connections.get(slot).phase;
+        let may_return = comet.session.is_some()
+            && !comet.is_over
+            && matches!(phase, Phase::WebSocket | Phase::EventStream | Phase::LongPoll)
+            && (comet.has_arrived || comet.user == 0);
+        if !may_return || !self.detach(slot) {
+            self.say_goodbye(slot);
+        }
+    }
+
+    /// Moves what a session has into a slot without a socket; false if there is no room.
+    fn detach(&mut self, slot: u32) -> bool {
+        let conn = self.connections.get(slot);
+        let (tenant, format, extra) = (conn.tenant, conn.format, conn.extra);
+        let is_full = self.connections.len() >= self.settings.limits.connections_max;
+        if self.is_draining || is_full || self.tenant_of(tenant).is_removed {
+            return false;
+        }
+        let channels = self.channels_of(slot);
+        let Some(comet) = self.comet_mut(slot) else { return false };
+        comet.held.get_or_insert_default();
+        let (user, Some(name)) = (comet.user, comet.session.clone()) else { return false };
+        let mut away = Conn { phase: Phase::Detached, tenant, format, extra, ..Conn::free() };
+        away.flags.set(Flags::PRESENCE_ONLY);
+        away.deadline = Tick::after(self.now, self.settings.limits.session_seconds);
+        let key = self.connections.insert(away);
+        self.connections.get_mut(slot).extra = None;
+        self.metrics.enter(Phase::Detached, format);
+        self.comet_sessions.insert((tenant, name), key);
+        if user > 0 {
+            let user = user.to_string();
+            self.inbox.add(tenant, &user, SubscriberId(key.slot));
+            self.inbox.remove(tenant, &user, SubscriberId(slot));
+        }
+        if self.change_channels(key.slot, &channels).is_err() {
+            self.cut(key.slot, Disconnect::Unavailable);
+        }
+        true
+    }
+
+    /// It is gone: its channels, its user's other devices and the engine learn of it.
+    fn say_goodbye(&mut self, slot: u32) {
+        if !self.is_draining {
+            let channels = self.channels_of(slot);
+            self.tell_changes(slot, &channels, &[]);
+        }
+        let key = self.connections.get(slot).key(slot);
+        let conn = self.connections.get_mut(slot);
+        let tenant = conn.tenant;
+        let Some(index) = conn.extra.take() else { return };
+        let Extra::Comet(comet) = self.extras.take(index) else { return };
+        let Comet { user, session, has_arrived, held, .. } = *comet;
+        for text in [comet.agent, comet.origin, comet.language] {
+            self.texts.give_back(text);
+        }
+        if let Some(session) = session {
+            let name = (tenant, session);
+            if self.comet_sessions.get(&name) == Some(&key) {
+                self.comet_sessions.remove(&name);
+            }
+        }
+        if user > 0 {
+            let user: Box<str> = user.to_string().into();
+            self.inbox.remove(tenant, &user, SubscriberId(slot));
+            if has_arrived {
+                let word = status(&user, "offline");
+                let unread = held.map(|held| *held).unwrap_or_default();
+                self.tell(Command::Depart { tenant, user, unread, word });
+            }
+        }
+    }
+
+    /// Holds a message back for a device that cannot be given it now; false if it can.
+    pub(in crate::server) fn hold_personal(&mut self, slot: u32, message: &Rc<Personal>) -> bool {
+        let most = self.settings.limits.held_messages_max;
+        let Some(held) = self.comet_mut(slot).and_then(|comet| comet.held.as_mut()) else {
+            return false;
+        };
+        if held.len() >= most {
+            // The engine has it still, for as long as anybody may come back for it.
+            held.remove(0);
+        }
+        held.push(Rc::clone(message));
+        true
+    }
+
+    /// It goes for good, whatever session it has.
+    pub(in crate::server) fn end_session_of(&mut self, slot: u32) {
+        if let Some(comet) = self.comet_mut(slot) {
+            comet.is_over = true;
+        }
+    }
+
+    /// The page to which a parked poll is answered.
+    pub(in crate::server) fn page_of(&mut self, slot: u32) -> Option<Box<str>> {
+        self.comet_mut(slot).and_then(|comet| comet.page.take())
+    }
+
+    /// Writes answers to a client as it wants them, dated now.
+    pub(super) fn answers_to(&self, slot: u32) -> Answers {
+        let variant = self.connections.get(slot).format.variant;
+        Answers { variant, unix_second: self.now.unix_second }
+    }
+
+    /// Whether it is shown ids.
+    pub(super) fn has_ids(&self, slot: u32) -> bool {
+        self.connections.get(slot).format.variant & variant::IDS != 0
+    }
+}
+
+/// What is told on a user's own channel.
+pub(in crate::server) fn status(user: &str, what: &str) -> Option<NewMessage> {
+    let channel = ChannelName::new(format!("{STATUS}{user}").as_bytes()).ok()?;
+    let event = EventName::new(what).ok()?;
+    Some(NewMessage { channel, event, data: Data::text(what), sender: None })
+}
