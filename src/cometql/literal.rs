@@ -27,6 +27,8 @@ pub enum Literal {
     },
     /// A number, a bare word, `NULL`, or a name in backticks: the text itself.
     Plain(String),
+    /// Bound to a prepared statement: the text itself, in a message too.
+    Exact(String),
     /// An expression, which only a column that is ignored may be given.
     Expression,
 }
@@ -36,7 +38,7 @@ impl Literal {
     pub fn text(self) -> Option<String> {
         match self {
             Literal::Quoted { quote, raw } => Some(unescape(&raw, quote)),
-            Literal::Plain(text) => Some(text),
+            Literal::Plain(text) | Literal::Exact(text) => Some(text),
             Literal::Expression => None,
         }
     }

@@ -4,7 +4,7 @@
 //! pipe is a channel; the tables are views of the hub, not of a store.
 //!
 //! - `session`: one connection, from greeting to goodbye. Bytes in, bytes and one `hub` command
-//!   out.
+//!   out. `login`, `commands`: its parts. `prepared`: its prepared statements. `texts`: several statements in one packet.
 //! - `statement`: SQL text to `Statement`, through the `sqlparser` package and `tree`. `literal`:
 //!   what a quoted text means.
 //! - `run`: what a statement does. `variables`: what `@@name` says.
@@ -12,11 +12,15 @@
 //!
 //! No socket, clock or random source is used here: all come in through `Context`.
 
+mod commands;
 pub mod literal;
+mod login;
+mod prepared;
 pub mod run;
 pub mod session;
 pub mod statement;
 pub mod tables;
+mod texts;
 mod tree;
 pub mod variables;
 
@@ -43,7 +47,8 @@ pub struct Account<'a> {
 /// Bounds on one connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// SQL text of one statement, in bytes. At most 16 MB - 3 bytes is in effect.
+    /// SQL text of one statement, in bytes; of all prepared ones of a connection; and of the values that
+    /// are sent ahead for them.
     pub statement_bytes_max: usize,
     /// One message, in bytes.
     pub message_bytes_max: usize,
@@ -88,6 +93,8 @@ pub struct Context<'a> {
     pub random: &'a mut dyn FnMut(&mut [u8]),
     /// Unix time.
     pub unix_second: u64,
+    /// How long the server has been running.
+    pub uptime_seconds: u64,
     /// The server.
     pub view: &'a dyn View,
 }
@@ -102,6 +109,8 @@ pub enum Step {
     /// The engine is to be told all of these in order, and has to answer the last one first;
     /// `Session::complete` takes its outcome.
     Ask(Vec<Command>),
+    /// The packet has more statements, for `Session::go_on` when others have had their turn.
+    GoOn,
     /// Flush, then close.
     Close,
 }
@@ -149,6 +158,20 @@ pub enum Error {
     TooManyRows(usize),
     /// More columns in one select list than any use needs.
     TooManyColumns,
+    /// No prepared statement has this number.
+    NoStatement(u32),
+    /// A prepared statement of this number has no rows waiting.
+    NoCursor(u32),
+    /// The bound on prepared statements, or on the bytes of their text.
+    TooManyStatements(usize),
+    /// A statement with more parameters than can be numbered.
+    TooManyParameters,
+    /// Values that do not fit their statement, for this command.
+    WrongArguments(&'static str),
+    /// More bytes of values sent ahead than the bound.
+    SentTooMuch(usize),
+    /// This user may log in and do nothing else.
+    Denied,
     /// The bound on channels is reached.
     TooManyChannels,
     /// The bound on records, or on what waits for users, is reached.
@@ -166,7 +189,16 @@ impl Error {
             Error::NoDatabase(_) => Code::UNKNOWN_DATABASE,
             Error::NoTable(_) | Error::TableNotYet(_) => Code::UNKNOWN_TABLE,
             Error::NoColumn(_) => Code::UNKNOWN_COLUMN,
-            Error::NameTooLong | Error::EventTooLong | Error::MessageTooLong(_) => Code::TOO_LONG,
+            Error::NameTooLong
+            | Error::EventTooLong
+            | Error::MessageTooLong(_)
+            | Error::SentTooMuch(_) => Code::TOO_LONG,
+            Error::NoStatement(_) => Code::UNKNOWN_STATEMENT,
+            Error::NoCursor(_) => Code::NO_CURSOR,
+            Error::TooManyStatements(_) => Code::TOO_MANY_STATEMENTS,
+            Error::TooManyParameters => Code::TOO_MANY_PARAMETERS,
+            Error::WrongArguments(_) => Code::WRONG_ARGUMENTS,
+            Error::Denied => Code::DATABASE_DENIED,
             _ => Code::OTHER,
         }
     }
@@ -178,14 +210,20 @@ impl Error {
             Error::Syntax(_) => 3,
             Error::NameTooLong | Error::EventTooLong | Error::MessageTooLong(_) => 11,
             Error::NotUtf8 | Error::Required(_) | Error::NotLiteral(_) | Error::BadCharacter => 12,
-            Error::StatementTooLong(_) => 11,
+            Error::StatementTooLong(_) | Error::SentTooMuch(_) => 11,
+            Error::WrongArguments(_) => 12,
             Error::ColumnTwice(_) => 13,
             Error::NoColumn(_) | Error::ColumnCount(_) => 14,
             Error::NoDatabase(_) | Error::NoTable(_) | Error::TableNotYet(_) => 15,
+            Error::NoStatement(_) | Error::NoCursor(_) => 15,
             Error::Empty | Error::NameTooShort => 17,
-            Error::TooManyRows(_) => 19,
+            Error::TooManyRows(_) | Error::TooManyParameters => 19,
+            Error::Denied => 403,
             Error::TooManyColumns => 20,
-            Error::TooManyChannels | Error::TooManyRecords | Error::Unavailable => 500,
+            Error::TooManyStatements(_)
+            | Error::TooManyChannels
+            | Error::TooManyRecords
+            | Error::Unavailable => 500,
         }
     }
 }
@@ -229,6 +267,21 @@ impl fmt::Display for Error {
             }
             Error::TooManyRows(max) => write!(f, "Too many rows in one insert: at most {max}"),
             Error::TooManyColumns => f.write_str("Too many columns"),
+            Error::NoStatement(id) => write!(f, "Unknown prepared statement handler ({id})"),
+            Error::NoCursor(id) => write!(f, "The statement ({id}) has no open cursor"),
+            Error::TooManyStatements(max) => write!(
+                f,
+                "Can't create more than max_prepared_stmt_count statements (current value: {max}), \
+                 or their text is too long: close some"
+            ),
+            Error::TooManyParameters => {
+                f.write_str("Prepared statement contains too many placeholders")
+            }
+            Error::WrongArguments(what) => write!(f, "Incorrect arguments to {what}"),
+            Error::SentTooMuch(max) => {
+                write!(f, "Data is too long: at most {max} bytes may be sent ahead")
+            }
+            Error::Denied => f.write_str("Access denied: this user may only log in"),
             Error::TooManyChannels => f.write_str("There are too many channels"),
             Error::TooManyRecords => f.write_str("There is no room for more records"),
             Error::Unavailable => f.write_str("The engine is unavailable, try again"),

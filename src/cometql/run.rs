@@ -23,6 +23,17 @@ pub struct Who<'a> {
     pub database: Option<&'a str>,
     /// The server's number for this connection.
     pub connection_number: u32,
+    /// What the session has made of `autocommit`.
+    pub is_autocommit: bool,
+}
+
+impl Who<'_> {
+    fn variables(&self, context: &Context<'_>) -> variables::State {
+        variables::State {
+            statement_bytes_max: context.limits.statement_bytes_max,
+            is_autocommit: self.is_autocommit,
+        }
+    }
 }
 
 /// What to do with a statement.
@@ -72,9 +83,8 @@ impl Answer {
 
 /// Runs one statement.
 pub fn run(statement: Statement, who: &Who<'_>, context: &Context<'_>) -> Result<Run, Error> {
-    let limits = context.limits;
     match statement {
-        Statement::Set | Statement::Transaction => Ok(Run::Now(Answer::DONE)),
+        Statement::Set { .. } | Statement::Transaction { .. } => Ok(Run::Now(Answer::DONE)),
         Statement::Use(name) => {
             let name = open_database(&name, who.tenant, context.accounts)?;
             Ok(Run::Use(name))
@@ -98,7 +108,8 @@ pub fn run(statement: Statement, who: &Who<'_>, context: &Context<'_>) -> Result
             Ok(show_tables(full, like.as_deref()))
         }
         Statement::ShowVariables(like) => {
-            let rows = variables::like(like.as_deref(), limits);
+            let state = who.variables(context);
+            let rows = variables::like(like.as_deref(), &state);
             let rows = rows.map(|(name, value)| vec![name.to_string(), value]);
             Ok(Answer::rows(&["Variable_name", "Value"], rows))
         }
@@ -146,6 +157,18 @@ fn insert(
     who: &Who<'_>,
     context: &Context<'_>,
 ) -> Result<Run, Error> {
+    let (insert, columns) = check_insert(table, columns, &rows, who, context)?;
+    insert(Rows { columns, rows }, &Place { tenant: who.tenant, limits: context.limits })
+}
+
+/// What an INSERT must have whatever its values are.
+fn check_insert(
+    table: &TableName,
+    columns: Option<Vec<String>>,
+    rows: &[Vec<Literal>],
+    who: &Who<'_>,
+    context: &Context<'_>,
+) -> Result<(tables::Insert, Vec<usize>), Error> {
     let table = find_table(table, who, context)?;
     let Some(insert) = table.insert else {
         return Err(Error::NotServed(format!("INSERT into `{}`", table.name).into()));
@@ -160,7 +183,36 @@ fn insert(
     if let Some(row) = rows.iter().position(|row| row.len() != columns.len()) {
         return Err(Error::ColumnCount(row + 1));
     }
-    insert(Rows { columns, rows }, &Place { tenant: who.tenant, limits: context.limits })
+    Ok((insert, columns))
+}
+
+/// What running a statement will answer, before its values are known: the columns of its rows, or none
+/// for an OK. What can be found wrong by now is.
+pub fn describe(
+    statement: Statement,
+    who: &Who<'_>,
+    context: &Context<'_>,
+) -> Result<Vec<String>, Error> {
+    match statement {
+        Statement::Insert { table, columns, rows } => {
+            check_insert(&table, columns, &rows, who, context)?;
+            Ok(Vec::new())
+        }
+        // These are answered at once and change nothing.
+        other => match run(other, who, context)? {
+            Run::Now(Answer::Rows { columns, .. }) => Ok(columns),
+            _ => Ok(Vec::new()),
+        },
+    }
+}
+
+/// The columns of a table, as COM_FIELD_LIST asks for them.
+pub fn fields(
+    table: String,
+    who: &Who<'_>,
+    context: &Context<'_>,
+) -> Result<&'static [&'static str], Error> {
+    Ok(find_table(&TableName { database: None, table }, who, context)?.columns)
 }
 
 fn column_places(table: &tables::Table, names: Vec<String>) -> Result<Vec<usize>, Error> {
@@ -190,7 +242,7 @@ fn value_of(constant: Constant, who: &Who<'_>, context: &Context<'_>) -> Option<
     match constant {
         Constant::Null => None,
         Constant::Text(text) => Some(text),
-        Constant::Variable(name) => Some(variables::value(&name, context.limits)),
+        Constant::Variable(name) => Some(variables::value(&name, &who.variables(context))),
         Constant::Database => who.database.map(str::to_string),
         Constant::Version => Some(variables::VERSION.to_string()),
         Constant::User => Some(format!("{}@%", who.user)),

@@ -5,94 +5,132 @@
 //! | Greeted  | handshake response    | Ready, Switched, or Closed                       |
 //! | Switched | proof                 | Ready or Closed                                  |
 //! | Ready    | COM_CHANGE_USER       | Ready or Switched                                |
-//! | Ready    | COM_QUERY, to publish | Asked, until `complete`                          |
+//! | Ready    | a statement that asks | Asked, until `complete`                          |
+//! | Ready    | several statements    | Asked, Resting, until `go_on`, or Ready          |
 //! | Ready    | COM_QUIT              | Closed                                           |
 //! | Ready    | any other command     | Ready                                            |
 //! | any      | bad framing           | Closed                                           |
 //!
-//! Nothing of the input is kept: the caller offers what it has, and takes off what was used. An
-//! idle session owns its user's and its database's name and no buffer; a nonce lives only until its
-//! proof.
+//! `login` has the first two phases, `commands` all commands but COM_QUERY.
+//!
+//! Nothing of the input is kept, except statements that wait for those before them: the caller offers
+//! what it has, and takes off what was used. An idle session owns its user's and its database's name and
+//! no buffer; a nonce lives only until its proof, prepared statements until they are closed.
+//!
+//! A transaction means nothing: every statement does at once what it does. But clients look into the
+//! status word for whether one has begun, so the word tells what was said.
 
 use std::num::NonZeroU16;
 
 use log::debug;
 
+use super::prepared::Statements;
 use super::run::{self, Answer, Finish, Run, Who};
 use super::statement::Statement;
-use super::{Account, Context, Error, Step, View, variables};
-use crate::hub::command::Outcome;
+use super::{Context, Error, Step, View, login, texts, variables};
+use crate::hub::command::{Command, Outcome};
 use crate::hub::message::TenantId;
-use crate::proto::mysql::command::{ChangeUser, Command};
-use crate::proto::mysql::handshake::{self, Greeting, NONCE_BYTES, Nonce, Plugin, Response};
+use crate::proto::mysql::Code;
+use crate::proto::mysql::handshake::{Greeting, Nonce, Plugin};
 use crate::proto::mysql::packet::{self, Writer};
-use crate::proto::mysql::{Code, resultset};
+use crate::proto::mysql::resultset::{self, Status};
 
 /// Bound on a packet before login, in bytes. Attributes of real clients are a few hundred.
 const LOGIN_BYTES_MAX: usize = 16 * 1024;
-/// How much of a user's name is kept, in characters: MySQL allows no more either.
-const USER_CHARACTERS_MAX: usize = 80;
+/// Statements of one packet that are run before others have their turn.
+const STATEMENTS_PER_STEP: usize = 16;
 
 /// One connection.
 pub struct Session {
-    phase: Phase,
-    user: Box<str>,
-    database: Option<Box<str>>,
-    connection_number: u32,
-    tenant: TenantId,
-    /// The number that the client's next packet must have; the answer's is one more.
-    sequence: u8,
+    pub(super) phase: Phase,
+    /// The user's name and, behind a NUL, the database, if one is chosen.
+    names: Box<str>,
+    pub(super) statements: Option<Box<Statements>>,
+    pub(super) connection_number: u32,
+    pub(super) tenant: TenantId,
+    pub(super) status: Status,
     /// The last error that the client was told.
     told: Option<NonZeroU16>,
+    /// Of the last packet, whoever sent it; 255 before a command, whose first is 0.
+    pub(super) sequence: u8,
+    /// Whether one packet may hold several statements.
+    pub(super) multi_statements: bool,
+    /// Whether this user may do nothing but log in.
+    pub(super) is_check: bool,
 }
 
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Session>() <= 80);
+const _: () = assert!(size_of::<Session>() <= 64);
 
-enum Phase {
+pub(super) enum Phase {
     Greeted(Box<Nonce>),
     Switched(Box<Switch>),
     Ready,
-    Asked(Finish),
+    Asked(Box<Asked>),
+    Resting(Box<Rest>),
     Closed { login_failed: bool },
 }
 
 /// The client was told to prove itself this way.
-struct Switch {
-    plugin: Plugin,
-    nonce: Nonce,
+pub(super) struct Switch {
+    pub plugin: Plugin,
+    pub nonce: Nonce,
     /// To go into after login; empty is none.
-    database: Box<str>,
+    pub database: Box<str>,
 }
 
-/// Somebody who wants to be let in.
-struct Login<'a> {
-    plugin: Plugin,
-    nonce: &'a Nonce,
-    proof: &'a [u8],
-    database: &'a str,
+/// A statement that waits for the engine.
+pub(super) struct Asked {
+    finish: Finish,
+    form: Form,
+    rest: Option<Rest>,
+}
+
+/// Statements of a packet that wait for those before them.
+pub(super) struct Rest {
+    text: Box<str>,
+    at: usize,
+}
+
+/// How rows are written: as texts, or for a prepared statement.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    Text,
+    Binary,
+}
+
+/// Why a text is not run any further. The numbers are where the rest begins; `None`: nothing is left.
+enum Stop {
+    Done,
+    Asks(Vec<Command>, Finish, Option<usize>),
+    Rests(usize),
 }
 
 impl Session {
     /// Begins a connection, with the greeting.
     pub fn start(connection_number: u32, context: &mut Context<'_>, out: &mut Vec<u8>) -> Session {
-        let nonce = fresh_nonce(context);
+        let nonce = login::fresh_nonce(context);
         let greeting = Greeting { version: variables::VERSION, connection_number, nonce: &nonce };
-        Writer::new(out, 0).packet(|payload| greeting.encode(payload));
-        Session {
-            phase: Phase::Greeted(Box::new(nonce)),
-            user: "".into(),
-            database: None,
+        let mut session = Session {
+            phase: Phase::Ready,
+            names: "".into(),
+            statements: None,
             connection_number,
             tenant: TenantId::default(),
-            sequence: 1,
+            status: Status::AUTOCOMMIT,
             told: None,
-        }
+            sequence: u8::MAX,
+            multi_statements: false,
+            is_check: false,
+        };
+        session.write(out, |writer| writer.packet(|payload| greeting.encode(payload)));
+        session.phase = Phase::Greeted(Box::new(nonce));
+        session
     }
 
     /// Takes at most one packet from the front of `input` and appends its answer to `out`. Returns
-    /// how many bytes were used. Not to be called between `Step::Ask` and `complete`: it would use
-    /// nothing.
+    /// how many bytes were used. Not to be called between `Step::Ask` and `complete`, nor before
+    /// `go_on`: it would use nothing.
     pub fn feed(
         &mut self,
         input: &[u8],
@@ -101,39 +139,67 @@ impl Session {
     ) -> (usize, Step) {
         let payload_bytes_max = match self.phase {
             Phase::Closed { .. } => return (input.len(), Step::Close),
-            Phase::Asked(_) => return (0, Step::More),
+            Phase::Asked(_) | Phase::Resting(_) => return (0, Step::More),
             Phase::Greeted(_) | Phase::Switched(_) => LOGIN_BYTES_MAX,
             // The command's byte comes on top.
             Phase::Ready => context.limits.statement_bytes_max.saturating_add(1),
         };
-        let packet = match packet::parse(input, self.sequence, payload_bytes_max) {
+        let packet = match packet::parse(input, self.sequence.wrapping_add(1), payload_bytes_max) {
             Ok(None) => return (0, Step::More),
             Ok(Some(packet)) => packet,
             Err(error) => {
-                // Answered after the client's own number, right or wrong: it goes on from there.
-                self.sequence = input[packet::HEADER_BYTES - 1];
+                self.sequence = error.sequence();
                 return (input.len(), self.end(error.code(), error.text(), out));
             }
         };
+        self.sequence = packet.sequence;
         let step = match std::mem::replace(&mut self.phase, Phase::Ready) {
-            Phase::Greeted(nonce) => self.on_response(packet.payload, &nonce, context, out),
-            Phase::Switched(switch) => self.on_proof(packet.payload, &switch, context, out),
-            _ => self.on_command(packet.payload, context, out),
+            Phase::Greeted(nonce) => self.on_response(&packet.payload, &nonce, context, out),
+            Phase::Switched(switch) => self.on_proof(&packet.payload, &switch, context, out),
+            _ => self.on_command(&packet.payload, context, out),
         };
         (packet.bytes_used, step)
     }
 
-    /// Answers the statement whose command `feed` handed out.
+    /// Answers the statement whose commands were handed out.
     pub fn complete(&mut self, outcome: Outcome, view: &dyn View, out: &mut Vec<u8>) {
-        let Phase::Asked(finish) = std::mem::replace(&mut self.phase, Phase::Ready) else {
+        let Phase::Asked(asked) = std::mem::replace(&mut self.phase, Phase::Ready) else {
             panic!("an outcome came for a session that had asked nothing");
         };
-        self.answer(finish(outcome, view), out);
+        let answer = (asked.finish)(outcome, view);
+        let rest = asked.rest.filter(|_| answer.is_ok());
+        self.answer(answer, asked.form, out);
+        match rest {
+            Some(rest) => self.phase = Phase::Resting(Box::new(rest)),
+            None => {
+                self.ready();
+            }
+        }
+    }
+
+    /// Whether statements of the last packet wait for `go_on`.
+    pub fn is_resting(&self) -> bool {
+        matches!(self.phase, Phase::Resting(_))
+    }
+
+    /// Runs more statements of the last packet.
+    pub fn go_on(&mut self, context: &Context<'_>, out: &mut Vec<u8>) -> Step {
+        match std::mem::replace(&mut self.phase, Phase::Ready) {
+            Phase::Resting(rest) => {
+                let Rest { text, at } = *rest;
+                let stop = self.run_texts(&text[at..], context, out);
+                self.stop(stop, |more| Rest { text, at: at + more })
+            }
+            other => {
+                self.phase = other;
+                Step::More
+            }
+        }
     }
 
     /// Whether the client has logged in.
     pub fn is_authenticated(&self) -> bool {
-        matches!(self.phase, Phase::Ready | Phase::Asked(_))
+        matches!(self.phase, Phase::Ready | Phase::Asked(_) | Phase::Resting(_))
     }
 
     /// Whose back end this is, once it has logged in.
@@ -148,253 +214,198 @@ impl Session {
 
     /// The name under which a login has just failed, to be logged and slowed down.
     pub fn failed_login(&self) -> Option<&str> {
-        matches!(self.phase, Phase::Closed { login_failed: true }).then_some(&*self.user)
+        matches!(self.phase, Phase::Closed { login_failed: true }).then_some(self.user())
     }
 
     /// Says goodbye on the server's behalf. A client that is idle reads it as the answer to its
     /// next command.
     pub fn shut_down(&mut self, out: &mut Vec<u8>) {
         if !matches!(self.phase, Phase::Closed { .. }) {
+            if !matches!(self.phase, Phase::Asked(_) | Phase::Resting(_)) {
+                // Behind the packet that the client will send.
+                self.sequence = self.sequence.wrapping_add(1);
+            }
             self.end(Code::SHUTDOWN, "Server shutdown in progress", out);
         }
     }
 
-    fn on_response(
-        &mut self,
-        payload: &[u8],
-        nonce: &Nonce,
-        context: &mut Context<'_>,
-        out: &mut Vec<u8>,
-    ) -> Step {
-        let response = match Response::parse(payload) {
-            Ok(response) => response,
-            Err(error) => return self.end(error.code(), error.text(), out),
-        };
-        self.user = user_name(response.user);
-        let database = String::from_utf8_lossy(response.database);
-        match plugin_of(response.plugin) {
-            Some(plugin @ Plugin::Native) => {
-                let proof = response.proof;
-                self.log_in(&Login { plugin, nonce, proof, database: &database }, context, out)
-            }
-            // What such a client has sent was not made for our nonce, or not made at all.
-            other => self.switch(other.unwrap_or(Plugin::Native), &database, context, out),
-        }
+    pub(super) fn user(&self) -> &str {
+        self.names.split('\0').next().unwrap_or_default()
     }
 
-    fn on_change_user(
-        &mut self,
-        change: &ChangeUser<'_>,
-        context: &mut Context<'_>,
-        out: &mut Vec<u8>,
-    ) -> Step {
-        self.user = user_name(change.user);
-        let database = String::from_utf8_lossy(change.database);
-        let plugin = plugin_of(change.plugin).unwrap_or(Plugin::Native);
-        let account = find_account(&self.user, context.accounts);
-        let is_open = account.is_some_and(|account| account.password.is_none());
-        if is_open && plugin == Plugin::Native {
-            // Spares clients that know no plugins a packet that they do not know.
-            let nonce = fresh_nonce(context);
-            let login = Login { plugin, nonce: &nonce, proof: b"", database: &database };
-            return self.log_in(&login, context, out);
-        }
-        self.switch(plugin, &database, context, out)
+    fn database(&self) -> Option<&str> {
+        self.names.split_once('\0').map(|(_, database)| database)
     }
 
-    fn switch(
-        &mut self,
-        plugin: Plugin,
-        database: &str,
-        context: &mut Context<'_>,
-        out: &mut Vec<u8>,
-    ) -> Step {
-        let nonce = fresh_nonce(context);
-        self.writer(out).packet(|out| handshake::encode_switch(out, plugin, &nonce));
-        self.sequence = self.sequence.wrapping_add(2);
-        let switch = Switch { plugin, nonce, database: database.into() };
-        self.phase = Phase::Switched(Box::new(switch));
-        Step::Replied
+    /// A name without NUL; in no database.
+    pub(super) fn set_user(&mut self, user: Box<str>) {
+        self.names = user;
     }
 
-    fn on_proof(
+    pub(super) fn set_database(&mut self, database: &str) {
+        self.names = format!("{}\0{database}", self.user()).into();
+    }
+
+    /// Runs what a COM_QUERY says.
+    pub(super) fn on_query(
         &mut self,
-        proof: &[u8],
-        switch: &Switch,
+        text: &[u8],
         context: &Context<'_>,
         out: &mut Vec<u8>,
     ) -> Step {
-        let Switch { plugin, nonce, database } = switch;
-        self.log_in(&Login { plugin: *plugin, nonce, proof, database }, context, out)
+        let Ok(text) = str::from_utf8(text) else {
+            self.answer(Err(Error::NotUtf8), Form::Text, out);
+            return self.ready();
+        };
+        let stop = self.run_texts(text, context, out);
+        self.stop(stop, |at| Rest { text: text[at..].into(), at: 0 })
     }
 
-    fn log_in(&mut self, login: &Login<'_>, context: &Context<'_>, out: &mut Vec<u8>) -> Step {
-        let Login { plugin, nonce, proof, database } = *login;
-        let proves = |account: &&Account<'_>| match account.password {
-            None => true,
-            Some(password) => plugin.proves(password.as_bytes(), nonce, proof),
-        };
-        let account = find_account(&self.user, context.accounts).filter(proves);
-        let Some(account) = account else {
-            let with = if plugin.is_no_proof(proof) { "NO" } else { "YES" };
-            let user = &self.user;
-            let denied = format!("Access denied for user '{user}' (using password: {with})");
-            let text = format!("[16] Authentication failure: {denied}");
-            self.end(Code::ACCESS_DENIED, &text, out);
-            self.phase = Phase::Closed { login_failed: true };
-            return Step::Close;
-        };
-        self.tenant = account.tenant;
-        self.database = None;
-        if !database.is_empty() {
-            match run::open_database(database, self.tenant, context.accounts) {
-                Ok(name) => self.database = Some(name),
-                Err(error) => return self.end(error.code(), &error.to_string(), out),
+    /// Runs one statement after the other, up to the first error.
+    fn run_texts(&mut self, text: &str, context: &Context<'_>, out: &mut Vec<u8>) -> Stop {
+        let mut left = text;
+        for _ in 0..STATEMENTS_PER_STEP {
+            let (first, rest) = if self.multi_statements { texts::first(left) } else { (left, "") };
+            left = rest;
+            let at = (!left.is_empty()).then(|| text.len() - left.len());
+            self.status = self.status.with(Status::MORE_RESULTS, at.is_some());
+            let run = Statement::parse(first).and_then(|statement| self.run(statement, context));
+            match run {
+                Ok(Run::Ask(commands, finish)) => return Stop::Asks(commands, finish, at),
+                Ok(run) => self.answer_run(run, Form::Text, out),
+                Err(error) => {
+                    self.answer(Err(error), Form::Text, out);
+                    return Stop::Done;
+                }
+            }
+            if at.is_none() {
+                return Stop::Done;
             }
         }
-        let mut writer = self.writer(out);
-        if plugin == Plugin::CachingSha2 && !plugin.is_no_proof(proof) {
-            writer.packet(handshake::encode_fast_success);
-        }
-        resultset::ok(&mut writer, 0, 0);
-        self.ready()
+        Stop::Rests(text.len() - left.len())
     }
 
-    fn on_command(&mut self, payload: &[u8], context: &mut Context<'_>, out: &mut Vec<u8>) -> Step {
-        let command = match Command::parse(payload) {
-            Ok(command) => command,
-            Err(error) => {
-                self.error(error.code(), error.text(), out);
-                return self.ready();
+    fn stop(&mut self, stop: Stop, rest_from: impl FnOnce(usize) -> Rest) -> Step {
+        match stop {
+            Stop::Done => self.ready(),
+            Stop::Rests(at) => {
+                self.phase = Phase::Resting(Box::new(rest_from(at)));
+                Step::GoOn
             }
-        };
-        match command {
-            Command::Quit => {
-                self.phase = Phase::Closed { login_failed: false };
-                return Step::Close;
-            }
-            Command::Query(text) => return self.on_query(text, context, out),
-            Command::ChangeUser(change) => return self.on_change_user(&change, context, out),
-            Command::InitDb(name) => {
-                let name = String::from_utf8_lossy(name);
-                let opened = run::open_database(&name, self.tenant, context.accounts);
-                self.answer_run(opened.map(Run::Use), out);
-            }
-            Command::Ping | Command::ResetConnection => resultset::ok(&mut self.writer(out), 0, 0),
-            Command::FieldList | Command::SetOption => resultset::eof(&mut self.writer(out)),
-            Command::Statistics => resultset::text(&mut self.writer(out), variables::VERSION),
-            Command::Prepare(_) => {
-                let text = "Prepared statements are not supported by this server yet";
-                self.error(Code::UNSUPPORTED_PREPARE, text, out);
-            }
-            Command::Unanswered => {}
-            Command::Unserved(name) => {
-                debug!("cometql {}: {name} is not served", self.connection_number);
-                let text = "Unknown command";
-                self.error(Code::UNKNOWN_COMMAND, text, out);
-            }
-        }
-        self.ready()
-    }
-
-    fn on_query(&mut self, text: &[u8], context: &Context<'_>, out: &mut Vec<u8>) -> Step {
-        let run = self.run(text, context);
-        match run {
-            Ok(Run::Ask(commands, finish)) => {
-                self.phase = Phase::Asked(finish);
-                self.sequence = 0;
+            Stop::Asks(commands, finish, at) => {
+                let asked = Asked { finish, form: Form::Text, rest: at.map(rest_from) };
+                self.phase = Phase::Asked(Box::new(asked));
                 Step::Ask(commands)
             }
-            other => {
-                self.answer_run(other, out);
-                self.ready()
-            }
         }
     }
 
-    fn run(&self, text: &[u8], context: &Context<'_>) -> Result<Run, Error> {
-        let text = str::from_utf8(text).map_err(|_| Error::NotUtf8)?;
-        let statement = Statement::parse(text)?;
+    /// Runs a statement that is alone in its packet.
+    pub(super) fn run_one(
+        &mut self,
+        statement: Result<Statement, Error>,
+        form: Form,
+        context: &Context<'_>,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        match statement.and_then(|statement| self.run(statement, context)) {
+            Ok(Run::Ask(commands, finish)) => {
+                self.phase = Phase::Asked(Box::new(Asked { finish, form, rest: None }));
+                return Step::Ask(commands);
+            }
+            Ok(run) => self.answer_run(run, form, out),
+            Err(error) => self.answer(Err(error), form, out),
+        }
+        self.ready()
+    }
+
+    fn run(&mut self, statement: Statement, context: &Context<'_>) -> Result<Run, Error> {
         debug!("cometql {}: {}", self.connection_number, statement.kind());
-        let who = Who {
-            tenant: self.tenant,
-            user: &self.user,
-            database: self.database.as_deref(),
-            connection_number: self.connection_number,
-        };
-        run::run(statement, &who, context)
+        let status = self.status_after(&statement);
+        let run = run::run(statement, &self.who(), context)?;
+        self.status = status;
+        Ok(run)
     }
 
-    fn answer_run(&mut self, run: Result<Run, Error>, out: &mut Vec<u8>) {
-        match run {
-            Ok(Run::Use(name)) => {
-                self.database = Some(name);
-                self.answer(Ok(Answer::DONE), out);
+    fn status_after(&self, statement: &Statement) -> Status {
+        match *statement {
+            Statement::Set { autocommit: Some(is_on) } => {
+                let is_open = self.status.has(Status::IN_TRANSACTION) && !is_on;
+                let status = self.status.with(Status::AUTOCOMMIT, is_on);
+                status.with(Status::IN_TRANSACTION, is_open)
             }
-            Ok(Run::Now(answer)) => self.answer(Ok(answer), out),
-            Ok(Run::Ask(..)) => unreachable!("on_query hands these out"),
-            Err(error) => self.answer(Err(error), out),
+            Statement::Transaction { is_open: Some(is_open) } => {
+                self.status.with(Status::IN_TRANSACTION, is_open)
+            }
+            _ => self.status,
         }
     }
 
-    fn answer(&mut self, answer: Result<Answer, Error>, out: &mut Vec<u8>) {
+    pub(super) fn who(&self) -> Who<'_> {
+        Who {
+            tenant: self.tenant,
+            user: self.user(),
+            database: self.database(),
+            connection_number: self.connection_number,
+            is_autocommit: self.status.has(Status::AUTOCOMMIT),
+        }
+    }
+
+    pub(super) fn answer_run(&mut self, run: Run, form: Form, out: &mut Vec<u8>) {
+        match run {
+            Run::Use(name) => {
+                self.set_database(&name);
+                self.answer(Ok(Answer::DONE), form, out);
+            }
+            Run::Now(answer) => self.answer(Ok(answer), form, out),
+            Run::Ask(..) => unreachable!("a statement that asks is handed out"),
+        }
+    }
+
+    pub(super) fn answer(&mut self, answer: Result<Answer, Error>, form: Form, out: &mut Vec<u8>) {
+        let status = self.status;
         match answer {
-            Ok(Answer::Done { affected_rows, insert_id }) => {
-                resultset::ok(&mut self.writer(out), affected_rows, insert_id);
-            }
-            Ok(Answer::Rows { columns, rows }) => {
-                let mut writer = self.writer(out);
-                resultset::columns(&mut writer, &columns);
+            Ok(Answer::Done { affected_rows, insert_id }) => self.write(out, |writer| {
+                resultset::ok(writer, affected_rows, insert_id, status);
+            }),
+            Ok(Answer::Rows { columns, rows }) => self.write(out, |writer| {
+                resultset::columns(writer, &columns, status);
                 for row in &rows {
-                    resultset::row(&mut writer, row);
+                    match form {
+                        Form::Text => resultset::row(writer, row),
+                        Form::Binary => resultset::binary_row(writer, row),
+                    }
                 }
-                resultset::eof(&mut writer);
-            }
+                resultset::eof(writer, status);
+            }),
             Err(error) => self.error(error.code(), &error.to_string(), out),
         }
     }
 
-    fn error(&mut self, code: Code, text: &str, out: &mut Vec<u8>) {
+    pub(super) fn error(&mut self, code: Code, text: &str, out: &mut Vec<u8>) {
         self.told = NonZeroU16::new(code.number);
-        resultset::error(&mut self.writer(out), code, text);
+        self.write(out, |writer| resultset::error(writer, code, text));
     }
 
-    fn writer<'a>(&self, out: &'a mut Vec<u8>) -> Writer<'a> {
-        Writer::new(out, self.sequence.wrapping_add(1))
+    /// Writes packets behind the last one.
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, write: impl FnOnce(&mut Writer<'_>)) {
+        let mut writer = Writer::new(out, self.sequence.wrapping_add(1));
+        write(&mut writer);
+        self.sequence = writer.sequence().wrapping_sub(1);
     }
 
     /// The next packet is a command.
-    fn ready(&mut self) -> Step {
+    pub(super) fn ready(&mut self) -> Step {
         self.phase = Phase::Ready;
-        self.sequence = 0;
+        self.status = self.status.with(Status::MORE_RESULTS, false);
+        self.sequence = u8::MAX;
         Step::Replied
     }
 
     /// The last word.
-    fn end(&mut self, code: Code, text: &str, out: &mut Vec<u8>) -> Step {
+    pub(super) fn end(&mut self, code: Code, text: &str, out: &mut Vec<u8>) -> Step {
         self.error(code, text, out);
         self.phase = Phase::Closed { login_failed: false };
         Step::Close
     }
-}
-
-fn fresh_nonce(context: &mut Context<'_>) -> Nonce {
-    let mut random = [0; NONCE_BYTES];
-    (context.random)(&mut random);
-    Nonce::from_random(random)
-}
-
-fn user_name(bytes: &[u8]) -> Box<str> {
-    String::from_utf8_lossy(bytes).chars().take(USER_CHARACTERS_MAX).collect::<String>().into()
-}
-
-/// A client that names none means the one that was there before plugins.
-fn plugin_of(name: &[u8]) -> Option<Plugin> {
-    if name.is_empty() { Some(Plugin::Native) } else { Plugin::by_name(name) }
-}
-
-fn find_account<'a>(user: &str, accounts: &'a [Account<'a>]) -> Option<&'a Account<'a>> {
-    // `root` and every other text that is no number act as 0.
-    let dev_id = user.parse().unwrap_or(0);
-    accounts.iter().find(|account| account.dev_id.is_none_or(|own| own == dev_id))
 }

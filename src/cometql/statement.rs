@@ -4,6 +4,12 @@
 //! much smaller `Statement` of this file. The tokenizer runs without unescaping, so that `literal`
 //! sees every text as it was written.
 //!
+//! A prepared statement is read twice: with its `?` as they are, to see that it can be run, and each time
+//! it is executed with a token in the place of each. A value never becomes SQL text, so nothing in it can
+//! be taken for SQL: a bound text is a token of a kind that the tokenizer knows but never makes of MySQL's
+//! text (three quotes), and `tree` makes `Literal::Exact` of it. The text is kept and not its tokens,
+//! which are a hundred times as large.
+//!
 //! Bounds, as the text comes from outside: `FRAME_BYTES_MAX` outside of literals, before anything is
 //! made of them; the parser goes at most `DEPTH_MAX` deep (its own 50
 //! overflow a thread's stack of 2 MB in a debug build); brackets at most `NESTING_MAX` deep, since
@@ -17,11 +23,12 @@ use std::fmt::Display;
 use sqlparser::dialect::MySqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
+use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenizer, Word};
 
-use super::Error;
 use super::literal::Literal;
+use super::texts::quoted_bytes;
 use super::tree::understand;
+use super::{Error, variables};
 
 /// Bytes outside of literals: each may become a token and a node, some hundred times as large. Enough
 /// for a thousand rows and more.
@@ -31,6 +38,10 @@ const NESTING_MAX: usize = 8;
 const JOINTS_MAX: usize = 250;
 /// How much of the parser's words an error keeps, in bytes: it may quote a whole literal.
 const HINT_BYTES_MAX: usize = 300;
+/// What stands for a value, in a text and in the title of a column that is one.
+pub(super) const PLACEHOLDER: &str = "?";
+/// Where a value stands that was put in: nowhere in the text, whose lines count from 1.
+pub(super) const BOUND: Span = Span::empty();
 
 /// One statement, understood.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,9 +70,15 @@ pub enum Statement {
         table: TableName,
     },
     /// `SET` anything.
-    Set,
+    Set {
+        /// What becomes of `autocommit`, if it is named.
+        autocommit: Option<bool>,
+    },
     /// `BEGIN`, `COMMIT` and their kind.
-    Transaction,
+    Transaction {
+        /// Whether one is under way afterwards; `None`: as before.
+        is_open: Option<bool>,
+    },
     /// `USE` a database.
     Use(String),
     /// `SHOW DATABASES`; its LIKE.
@@ -124,17 +141,38 @@ pub enum Constant {
     UnixTimestamp,
 }
 
+/// What is put in the place of a `?`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Parameter {
+    /// NULL.
+    Null,
+    /// A number.
+    Number(String),
+    /// A text, which means itself.
+    Text(String),
+}
+
 impl Statement {
     /// Reads one statement.
     pub fn parse(text: &str) -> Result<Statement, Error> {
-        if frame_bytes(text.as_bytes()) > FRAME_BYTES_MAX {
-            return Err(Error::StatementTooLong(FRAME_BYTES_MAX));
-        }
-        let dialect = MySqlDialect {};
-        let tokens = Tokenizer::new(&dialect, text)
-            .with_unescape(false)
-            .tokenize_with_location()
-            .map_err(|error| syntax(&error))?;
+        Statement::execute(text, Vec::new())
+    }
+
+    /// Reads one statement as it is before its values are known, and counts them.
+    pub fn prepare(text: &str) -> Result<(Statement, usize), Error> {
+        let tokens = tokens_of(text)?;
+        let parameters = tokens.iter().filter(|token| is_placeholder(&token.token)).count();
+        Ok((Statement::of_tokens(tokens)?, parameters))
+    }
+
+    /// Reads one statement with these values, as many as it has places for.
+    pub fn execute(text: &str, parameters: Vec<Parameter>) -> Result<Statement, Error> {
+        let mut tokens = tokens_of(text)?;
+        put_in(&mut tokens, parameters)?;
+        Statement::of_tokens(tokens)
+    }
+
+    fn of_tokens(tokens: Vec<TokenWithSpan>) -> Result<Statement, Error> {
         check_shape(&tokens)?;
         let first = tokens.iter().map(|token| &token.token).find(|token| !is_blank(token));
         match first {
@@ -145,9 +183,9 @@ impl Statement {
         let verb = first.map(Token::to_string).unwrap_or_default();
         // CppComet takes forms of SET that are in no grammar, and none of them does anything.
         if matches!(first, Some(Token::Word(word)) if word.keyword == Keyword::SET) {
-            return Ok(Statement::Set);
+            return Ok(Statement::Set { autocommit: variables::autocommit_of(&tokens) });
         }
-        let mut statements = Parser::new(&dialect)
+        let mut statements = Parser::new(&MySqlDialect {})
             .with_recursion_limit(DEPTH_MAX)
             .with_tokens_with_locations(tokens)
             .parse_statements()
@@ -167,14 +205,62 @@ impl Statement {
             Statement::Insert { .. } => "INSERT",
             Statement::SelectConstants { .. } => "SELECT",
             Statement::Unserved { verb, .. } => verb,
-            Statement::Set => "SET",
-            Statement::Transaction => "transaction",
+            Statement::Set { .. } => "SET",
+            Statement::Transaction { .. } => "transaction",
             Statement::Use(_) => "USE",
             Statement::ShowDatabases(_)
             | Statement::ShowTables { .. }
             | Statement::ShowVariables(_)
             | Statement::ShowStatus(_)
             | Statement::ShowWarnings => "SHOW",
+        }
+    }
+}
+
+fn tokens_of(text: &str) -> Result<Vec<TokenWithSpan>, Error> {
+    if frame_bytes(text.as_bytes()) > FRAME_BYTES_MAX {
+        return Err(Error::StatementTooLong(FRAME_BYTES_MAX));
+    }
+    Tokenizer::new(&MySqlDialect {}, text)
+        .with_unescape(false)
+        .tokenize_with_location()
+        .map_err(|error| syntax(&error))
+}
+
+fn is_placeholder(token: &Token) -> bool {
+    matches!(token, Token::Placeholder(mark) if mark == PLACEHOLDER)
+}
+
+/// Puts values in the places of `?`.
+fn put_in(tokens: &mut [TokenWithSpan], parameters: Vec<Parameter>) -> Result<(), Error> {
+    let mut parameters = parameters.into_iter();
+    let mut is_count = false;
+    for TokenWithSpan { token, span } in tokens {
+        if is_placeholder(token) {
+            let parameter = parameters.next().ok_or_else(|| syntax(&"a ? that has no value"))?;
+            *token = parameter.into_token(is_count);
+            *span = BOUND;
+        } else {
+            let is_limit = |word: &Word| matches!(word.keyword, Keyword::LIMIT | Keyword::OFFSET);
+            is_count = match token {
+                Token::Word(word) => is_limit(word),
+                Token::Comma | Token::Number(..) | Token::Whitespace(_) => is_count,
+                _ => false,
+            };
+        }
+    }
+    Ok(())
+}
+
+impl Parameter {
+    /// Many clients send every value as a text, and so the number of rows after LIMIT.
+    fn into_token(self, is_count: bool) -> Token {
+        let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        match self {
+            Parameter::Null => Token::make_keyword("NULL"),
+            Parameter::Text(text) if is_count && is_digits(&text) => Token::Number(text, false),
+            Parameter::Text(text) => Token::TripleSingleQuotedString(text),
+            Parameter::Number(number) => Token::Number(number, false),
         }
     }
 }
@@ -218,6 +304,8 @@ fn is_served(first: &Word) -> bool {
             | START
             | COMMIT
             | ROLLBACK
+            | SAVEPOINT
+            | RELEASE
             | DESCRIBE
             | DESC
             | EXPLAIN
@@ -254,18 +342,6 @@ fn frame_bytes(text: &[u8]) -> usize {
     count
 }
 
-/// The length of the literal at the front, its quotes included.
-fn quoted_bytes(text: &[u8], quote: u8) -> usize {
-    let mut at = 1;
-    while let Some(&byte) = text.get(at) {
-        if byte == quote {
-            return at + 1;
-        }
-        at += if byte == b'\\' && quote != b'`' { 2 } else { 1 };
-    }
-    text.len()
-}
-
 /// CometQL joins nothing, and the parser goes one level deeper for each of these without counting.
 fn is_refused(word: &Word) -> bool {
     use Keyword::*;
@@ -284,6 +360,7 @@ fn check_shape(tokens: &[TokenWithSpan]) -> Result<(), Error> {
             Token::Word(word) if matches!(word.keyword, Keyword::NoKeyword | Keyword::NULL) => {}
             Token::Comma | Token::Number(..) => {}
             Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) => {}
+            Token::TripleSingleQuotedString(_) | Token::Placeholder(_) => {}
             blank if is_blank(blank) => {}
             _ => joints += 1,
         }

@@ -11,7 +11,9 @@ use sqlparser::ast::{
 
 use super::Error;
 use super::literal::Literal;
-use super::statement::{Constant, Item, Statement, TableName, not_served, syntax};
+use super::statement::{
+    BOUND, Constant, Item, PLACEHOLDER, Statement, TableName, not_served, syntax,
+};
 
 /// Longest select list, in columns.
 const COLUMNS_MAX: usize = 1024;
@@ -28,8 +30,12 @@ pub(super) fn understand(statement: ast::Statement, verb: &str) -> Result<Statem
             unserved("DELETE", from)
         }
         Sql::Update(update) => unserved("UPDATE", vec![update.table]),
-        Sql::StartTransaction { .. } | Sql::Commit { .. } | Sql::Rollback { .. } => {
-            Ok(Statement::Transaction)
+        Sql::StartTransaction { .. } => Ok(Statement::Transaction { is_open: Some(true) }),
+        Sql::Commit { chain, .. } | Sql::Rollback { chain, savepoint: None } => {
+            Ok(Statement::Transaction { is_open: Some(chain) })
+        }
+        Sql::Rollback { .. } | Sql::Savepoint { .. } | Sql::ReleaseSavepoint { .. } => {
+            Ok(Statement::Transaction { is_open: None })
         }
         Sql::Use(Use::Object(name)) => Ok(Statement::Use(single_name(name)?)),
         Sql::ShowDatabases { show_options, .. } => {
@@ -154,6 +160,8 @@ fn literal(expression: Expr) -> Literal {
 fn literal_value(value: Value) -> Literal {
     match value {
         Value::SingleQuotedString(raw) => Literal::Quoted { quote: '\'', raw },
+        // What a prepared statement was executed with.
+        Value::TripleSingleQuotedString(text) => Literal::Exact(text),
         Value::DoubleQuotedString(raw) => Literal::Quoted { quote: '"', raw },
         Value::NationalStringLiteral(raw) => Literal::Quoted { quote: '\'', raw },
         Value::Number(digits, _) => Literal::Plain(digits),
@@ -235,6 +243,7 @@ fn item(item: SelectItem) -> Result<Item, Error> {
         SelectItem::UnnamedExpr(expression) => {
             let constant = constant(&expression)?;
             let title = match (&expression, &constant) {
+                (Expr::Value(value), _) if value.span == BOUND => PLACEHOLDER.into(),
                 (Expr::Value(_), Constant::Text(text)) if !is_boolean(&expression) => text.clone(),
                 _ => expression.to_string(),
             };
@@ -256,6 +265,8 @@ fn constant(expression: &Expr) -> Result<Constant, Error> {
     match expression {
         Expr::Value(value) => match &value.value {
             Value::Null => Ok(Constant::Null),
+            // Not executed yet.
+            Value::Placeholder(mark) if mark == PLACEHOLDER => Ok(Constant::Null),
             Value::Boolean(value) => Ok(Constant::Text(u8::from(*value).to_string())),
             other => literal_value(other.clone()).text().map(Constant::Text).ok_or_else(refused),
         },

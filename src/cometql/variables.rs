@@ -1,19 +1,28 @@
 //! System variables: what clients and tools read on connect before they dare to say anything.
 //!
 //! The values are those that make a client send UTF-8 and expect nothing. Setting one is accepted
-//! and changes nothing.
+//! and changes nothing, except `autocommit`: clients look for it in the status word of the answer.
 
-use super::Limits;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 /// What clients see as the server's version: digits first, because some read it as a number.
 pub const VERSION: &str = concat!("5.7.99-encke-", env!("CARGO_PKG_VERSION"));
 
 const VERSION_COMMENT: &str = concat!("encke ", env!("CARGO_PKG_VERSION"), ", a Comet server");
 
+/// What the variables that are not constant follow.
+#[derive(Clone, Copy, Debug)]
+pub struct State {
+    /// Of `max_allowed_packet`, in bytes.
+    pub statement_bytes_max: usize,
+    /// Of `autocommit`.
+    pub is_autocommit: bool,
+}
+
 /// All that have a value, by name.
 const VARIABLES: &[(&str, &str)] = &[
     ("auto_increment_increment", "1"),
-    ("autocommit", "1"),
+    ("autocommit", ""),
     ("character_set_client", "utf8mb4"),
     ("character_set_connection", "utf8mb4"),
     ("character_set_database", "utf8mb4"),
@@ -30,6 +39,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("license", "MIT"),
     ("lower_case_table_names", "0"),
     ("max_allowed_packet", ""),
+    ("max_prepared_stmt_count", "1000"),
     ("net_buffer_length", "16384"),
     ("net_write_timeout", "60"),
     ("performance_schema", "0"),
@@ -54,27 +64,75 @@ const VARIABLES: &[(&str, &str)] = &[
 ];
 
 /// A variable's value; names are compared without case, and unknown ones are empty.
-pub fn value(name: &str, limits: &Limits) -> String {
+pub fn value(name: &str, state: &State) -> String {
     let known = VARIABLES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-    known.map_or(String::new(), |&(name, text)| text_of(name, text, limits))
+    known.map_or(String::new(), |&(name, text)| text_of(name, text, state))
 }
 
 /// Those whose name fits a LIKE pattern, in alphabetical order.
 pub fn like<'a>(
     pattern: Option<&'a str>,
-    limits: &'a Limits,
+    state: &'a State,
 ) -> impl Iterator<Item = (&'static str, String)> + 'a {
     VARIABLES
         .iter()
         .filter(move |(name, _)| pattern.is_none_or(|pattern| is_like(name, pattern)))
-        .map(|&(name, text)| (name, text_of(name, text, limits)))
+        .map(|&(name, text)| (name, text_of(name, text, state)))
 }
 
-fn text_of(name: &str, text: &str, limits: &Limits) -> String {
+fn text_of(name: &str, text: &str, state: &State) -> String {
     match name {
-        "max_allowed_packet" => limits.statement_bytes_max.to_string(),
+        "autocommit" => u8::from(state.is_autocommit).to_string(),
+        "max_allowed_packet" => state.statement_bytes_max.to_string(),
         _ => text.to_string(),
     }
+}
+
+/// What a SET makes of the session's `autocommit`, in any of the ways that clients write it:
+/// `SET autocommit=0`, `SET @@session.autocommit = OFF`, `set names utf8, autocommit := 'on'`.
+pub(super) fn autocommit_of(tokens: &[TokenWithSpan]) -> Option<bool> {
+    let is_blank = |token: &&Token| matches!(token, Token::Whitespace(_) | Token::SemiColon);
+    let tokens: Vec<&Token> =
+        tokens.iter().map(|token| &token.token).filter(|token| !is_blank(token)).collect();
+    let assignments = tokens.get(1..)?.split(|token| **token == Token::Comma);
+    assignments.filter_map(autocommit_in).next_back()
+}
+
+fn autocommit_in(mut assignment: &[&Token]) -> Option<bool> {
+    let scopes = ["session", "local", "@@session", "@@local"];
+    while let [scope, rest @ ..] = assignment {
+        let is_scope = **scope == Token::Period || scopes.iter().any(|name| is_word(scope, name));
+        if !is_scope {
+            break;
+        }
+        assignment = rest;
+    }
+    let [name, value @ ..] = assignment else { return None };
+    if !is_word(name, "autocommit") && !is_word(name, "@@autocommit") {
+        return None;
+    }
+    let [.., value] = value else { return None };
+    match value {
+        Token::Word(word) => switch(&word.value),
+        Token::Number(text, _)
+        | Token::SingleQuotedString(text)
+        | Token::DoubleQuotedString(text)
+        | Token::TripleSingleQuotedString(text) => switch(text),
+        _ => None,
+    }
+}
+
+fn is_word(token: &Token, name: &str) -> bool {
+    matches!(token, Token::Word(word) if word.value.eq_ignore_ascii_case(name))
+}
+
+fn switch(value: &str) -> Option<bool> {
+    let is_one_of = |words: [&str; 3]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
+    // DEFAULT is on.
+    if is_one_of(["1", "on", "true"]) || value.eq_ignore_ascii_case("default") {
+        return Some(true);
+    }
+    is_one_of(["0", "off", "false"]).then_some(false)
 }
 
 /// SQL's LIKE over ASCII, without case: `%` is any run, `_` any byte, `\` takes the next one

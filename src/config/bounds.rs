@@ -45,7 +45,7 @@ pub(crate) const LIMITS: [Bound<Limits>; 33] = [
     bound!(message_bytes_max, 1, 16 * MB),
     bound!(echo_bytes_max, 1, 1024 * MB),
     bound!(outbox_bytes_max, 4 * KB, 1024 * MB),
-    bound!(statement_bytes_max, KB, 16 * MB - 4),
+    bound!(statement_bytes_max, KB, 64 * MB),
     bound!(statement_rows_max, 1, 1_000_000),
     bound!(feed_messages_max, 1, 1_000_000),
     bound!(feed_bytes_max, KB, 1024 * MB),

@@ -30,6 +30,13 @@ impl Input {
 impl<S: Socket> Server<S> {
     /// Lets a connection do what it can: use what has arrived, then read.
     pub(super) fn take_turn(&mut self, key: Key) {
+        let flags = self.connections.get(key.slot).flags;
+        if flags.has(Flags::UNFINISHED) {
+            self.go_on_mysql(key.slot);
+        }
+        if self.connections.find(key).is_none() {
+            return;
+        }
         if self.has_leftover(key.slot) && self.may_take_input(key.slot) {
             self.use_bytes(key, &mut []);
         }
@@ -81,7 +88,9 @@ impl<S: Socket> Server<S> {
     /// Bytes stay in the kernel. Where only the client's going could matter, a FIN is just that.
     fn hold_unread(&mut self, slot: u32) {
         let conn = self.connections.get(slot);
-        if conn.phase == Phase::LongPoll && conn.flags.has(Flags::READ_CLOSED) {
+        let is_waiting = conn.phase == Phase::LongPoll || conn.flags.has(Flags::HELD_BACK);
+        if is_waiting && conn.flags.has(Flags::READ_CLOSED) {
+            self.logins.drop_answer(conn.key(slot));
             self.cut(slot, Disconnect::ByPeer);
         }
     }

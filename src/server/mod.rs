@@ -90,6 +90,7 @@ use input::Input;
 use interned::Interned;
 use logs::{Logs, Warning};
 use metrics::Metrics;
+use mysql::Logins;
 use outbox::Outbox;
 use pool::Pool;
 use presence::CountsAsked;
@@ -187,6 +188,7 @@ pub struct Server<S> {
     /// What the system says this process has in memory, in bytes.
     resident_bytes: fn() -> u64,
     logs: Logs,
+    logins: Logins,
     is_draining: bool,
 }
 
@@ -235,6 +237,7 @@ impl<S: Socket> Server<S> {
             dashboard: Dashboard::default(),
             resident_bytes: || 0,
             logs: Logs::default(),
+            logins: Logins::default(),
             is_draining: false,
         }
     }
@@ -299,6 +302,7 @@ impl<S: Socket> Server<S> {
         let sweep_left = self.run_deadlines();
         self.announce_counts();
         let round_left = self.run_dashboard();
+        let wait_ms = self.answer_wrong_logins();
         self.settle();
         self.uncork();
         if batch_left
@@ -310,6 +314,15 @@ impl<S: Socket> Server<S> {
             return Next::Now;
         }
         self.logs.tell_held_back(now.ms);
+        match (self.next_without_logins(), wait_ms) {
+            (Next::After(ms), Some(wait_ms)) => Next::After(ms.min(wait_ms)),
+            (next, _) => next,
+        }
+    }
+
+    /// When nothing is left to do now, and no client waits to hear that its password is wrong.
+    fn next_without_logins(&self) -> Next {
+        let now = self.now;
         if self.hub.has_news() {
             return Next::After(self.news_due_ms.saturating_sub(now.ms).max(1));
         }

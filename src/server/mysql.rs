@@ -1,7 +1,10 @@
 //! Connections of back ends: bytes to the CometQL session and back, commands to the engine.
 
+mod logins;
+
 use super::answers::Ask;
 use super::comet::Comet;
+use super::conn::Flags;
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
 use super::identity::claims_of;
@@ -20,6 +23,8 @@ use crate::hub::command::Outcome;
 use crate::hub::members::SubscriberId;
 use crate::hub::message::TenantId;
 use crate::proto::annotate;
+
+pub(crate) use logins::Logins;
 
 /// What a slot keeps of a back end.
 pub(crate) type MySql = Session;
@@ -45,23 +50,46 @@ impl<S: Socket> Server<S> {
         let mut out = Vec::new();
         let was_logged_in = session.is_authenticated();
         let (used, step) = self.in_context(|context| session.feed(bytes, context, &mut out));
-        let is_logged_in = session.is_authenticated();
-        let failed_login = session.failed_login().map(str::to_owned);
-        self.put_mysql(slot, session, &out);
         if used > 0 && wire::is_on() {
             let lines = annotate::mysql::from_client(&bytes[..used], was_logged_in);
             self.wire_lines(slot, '>', lines);
         }
-        if is_logged_in {
+        self.after_step(slot, session, step, out);
+        used
+    }
+
+    /// Runs more statements of a packet that has several.
+    pub(super) fn go_on_mysql(&mut self, slot: u32) {
+        let conn = self.connections.get_mut(slot);
+        if conn.outbox.is_some() || conn.flags.has(Flags::LAST_WORDS) {
+            // It is looked at again when the client has taken what there is.
+            return;
+        }
+        if self.feed_is_full() {
+            return self.queue(slot);
+        }
+        let Some(mut session) = self.take_mysql(slot) else { return };
+        self.connections.get_mut(slot).flags.clear(Flags::UNFINISHED);
+        let mut out = Vec::new();
+        let step = self.in_context(|context| session.go_on(context, &mut out));
+        self.after_step(slot, session, step, out);
+    }
+
+    /// What a session wants after it was given something.
+    fn after_step(&mut self, slot: u32, session: Box<Session>, step: Step, out: Vec<u8>) {
+        if session.is_authenticated() {
             let deadline = Tick::after(self.now, self.settings.limits.mysql_idle_seconds);
             self.connections.get_mut(slot).deadline = deadline;
         }
-        if let Some(user) = failed_login {
+        if let Some(user) = session.failed_login() {
             self.warn(Warning::Login, slot, format_args!("wrong CometQL password for {user:?}"));
+            self.put_mysql(slot, session, &[]);
+            return self.hold_back(slot, out);
         }
+        self.put_mysql(slot, session, &out);
         match step {
-            Step::More => return 0,
-            Step::Replied => {}
+            Step::More | Step::Replied => {}
+            Step::GoOn => self.leave_unfinished(slot),
             Step::Ask(mut commands) => {
                 let last = commands.pop();
                 for mut command in commands {
@@ -74,7 +102,44 @@ impl<S: Socket> Server<S> {
             }
             Step::Close => self.finish(slot, Disconnect::Finished),
         }
-        used
+    }
+
+    fn leave_unfinished(&mut self, slot: u32) {
+        self.connections.get_mut(slot).flags.set(Flags::UNFINISHED);
+        self.queue(slot);
+    }
+
+    /// A wrong password's answer waits; nothing more is read meanwhile.
+    fn hold_back(&mut self, slot: u32, answer: Vec<u8>) {
+        let conn = self.connections.get(slot);
+        let key = conn.key(slot);
+        let address = conn.socket.as_ref().and_then(Socket::peer).map(|peer| peer.ip());
+        let due_ms = self.now.ms + self.logins.failed(address, self.now.ms);
+        match self.logins.hold(key, due_ms, answer) {
+            Ok(()) => {
+                let deadline = Tick::after(self.now, self.settings.limits.login_seconds);
+                let conn = self.connections.get_mut(slot);
+                conn.flags.set(Flags::HELD_BACK);
+                conn.deadline = deadline;
+            }
+            Err(answer) => self.turn_down(slot, &answer),
+        }
+    }
+
+    fn turn_down(&mut self, slot: u32, answer: &[u8]) {
+        self.connections.get_mut(slot).flags.clear(Flags::HELD_BACK);
+        self.out(slot).extend_from_slice(answer);
+        self.finish(slot, Disconnect::Finished);
+    }
+
+    /// Gives the answers that have waited long enough. Returns in how many milliseconds the next has.
+    pub(super) fn answer_wrong_logins(&mut self) -> Option<u64> {
+        while let Some((key, answer)) = self.logins.take_due(self.now.ms) {
+            if self.connections.find(key).is_some() {
+                self.turn_down(key.slot, &answer);
+            }
+        }
+        self.logins.next_due_ms().map(|due_ms| due_ms - self.now.ms)
     }
 
     /// The engine's answer to a statement.
@@ -82,7 +147,11 @@ impl<S: Socket> Server<S> {
         let Some(mut session) = self.take_mysql(slot) else { return };
         let mut out = Vec::new();
         self.in_context(|context| session.complete(outcome, context.view, &mut out));
+        let is_resting = session.is_resting();
         self.put_mysql(slot, session, &out);
+        if is_resting {
+            self.leave_unfinished(slot);
+        }
     }
 
     /// Tells a back end that it has to go.
@@ -136,6 +205,7 @@ impl<S: Socket> Server<S> {
             limits: &limits,
             random: &mut |bytes| random.fill(bytes),
             unix_second: self.now.unix_second,
+            uptime_seconds: (self.now.ms - self.started.ms) / 1000,
             view: &Here {
                 hub: &self.hub,
                 texts: &self.texts,

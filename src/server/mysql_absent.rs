@@ -2,9 +2,18 @@
 
 use super::Server;
 use super::disconnect::Disconnect;
+use super::slab::Key;
 use super::socket::Socket;
 use crate::hub::command::Outcome;
 use crate::hub::message::TenantId;
+
+/// Nobody logs in.
+#[derive(Default)]
+pub(crate) struct Logins {}
+
+impl Logins {
+    pub fn drop_answer(&mut self, _: Key) {}
+}
 
 /// There is no such session.
 pub(crate) enum MySql {}
@@ -16,6 +25,12 @@ impl<S: Socket> Server<S> {
 
     pub(super) fn on_mysql_bytes(&mut self, _: u32, bytes: &[u8]) -> usize {
         bytes.len()
+    }
+
+    pub(super) fn go_on_mysql(&mut self, _: u32) {}
+
+    pub(super) fn answer_wrong_logins(&mut self) -> Option<u64> {
+        None
     }
 
     pub(super) fn on_mysql_answer(&mut self, _: u32, _: Outcome) {}

@@ -36,10 +36,22 @@ impl View for Nobody {
 /// What a server may answer to a command.
 #[derive(Debug, PartialEq, Eq, Clone)]
 pub enum Reply {
-    Ok { affected: u8, id: u8 },
-    Error { number: u16, state: String, text: String },
+    Ok {
+        affected: u8,
+        id: u8,
+    },
+    Error {
+        number: u16,
+        state: String,
+        text: String,
+    },
     Eof,
-    Rows { columns: Vec<String>, rows: Vec<Vec<Option<String>>> },
+    /// Definitions alone, as COM_FIELD_LIST has them.
+    Fields(Vec<String>),
+    Rows {
+        columns: Vec<String>,
+        rows: Vec<Vec<Option<String>>>,
+    },
     Other(Vec<u8>),
 }
 
@@ -82,6 +94,8 @@ pub struct Client {
     /// What it has written, not taken yet.
     pub out: Vec<u8>,
     pub closed: bool,
+    /// The status word that came last, with an OK or EOF.
+    pub status: u16,
     random: u8,
     unfinished: Vec<u8>,
 }
@@ -91,7 +105,14 @@ fn context<'a>(
     limits: &'a Limits,
     random: &'a mut dyn FnMut(&mut [u8]),
 ) -> Context<'a> {
-    Context { accounts, limits, random, unix_second: 1_763_690_000, view: &Nobody }
+    Context {
+        accounts,
+        limits,
+        random,
+        unix_second: 1_763_690_000,
+        uptime_seconds: 60,
+        view: &Nobody,
+    }
 }
 
 impl Client {
@@ -112,6 +133,7 @@ impl Client {
             asked: Vec::new(),
             out,
             closed: false,
+            status: 0,
             random: counter,
             unfinished: Vec::new(),
         }
@@ -133,11 +155,15 @@ impl Client {
         loop {
             let mut random = counting(&mut self.random);
             let mut context = context(self.accounts, &self.limits, &mut random);
-            let (used, step) = self.session.feed(&self.unfinished, &mut context, &mut self.out);
+            let (used, step) = if self.session.is_resting() {
+                (0, self.session.go_on(&context, &mut self.out))
+            } else {
+                self.session.feed(&self.unfinished, &mut context, &mut self.out)
+            };
             self.unfinished.drain(..used);
             match step {
                 Step::More => return,
-                Step::Replied => assert!(used > 0, "an answer to nothing"),
+                Step::Replied | Step::GoOn => {}
                 Step::Ask(commands) => {
                     self.asked.extend(commands);
                     self.session.complete(self.outcome.clone(), &Nobody, &mut self.out);
@@ -178,6 +204,80 @@ impl Client {
         packets(&out)
     }
 
+    /// Prepares a statement: its number, how many parameters, the titles of its columns.
+    pub fn prepare(&mut self, sql: &str) -> Result<(u32, u16, Vec<String>), Reply> {
+        self.send(&packet(0, &[b"\x16", sql.as_bytes()].concat()));
+        let packets = self.packets();
+        let payloads: Vec<&[u8]> = packets.iter().map(|(_, payload)| &payload[..]).collect();
+        let [0, a, b, c, d, columns, 0, low, high, 0, 0, 0] = *payloads[0] else {
+            return Err(read_reply(&payloads));
+        };
+        for (at, (sequence, _)) in packets.iter().enumerate() {
+            assert_eq!(usize::from(*sequence), (1 + at) % 256, "{packets:?}");
+        }
+        let (parameters, mut rest) = (u16::from_le_bytes([low, high]), &payloads[1..]);
+        let mut titles = Vec::new();
+        for count in [usize::from(parameters), usize::from(columns)] {
+            titles = rest[..count].iter().map(|field| field_name(field)).collect();
+            rest = &rest[count..];
+            if count > 0 {
+                assert_eq!((rest[0][0], rest[0].len()), (0xfe, 5));
+                rest = &rest[1..];
+            }
+        }
+        assert!(rest.is_empty(), "{rest:?}");
+        Ok((u32::from_le_bytes([a, b, c, d]), parameters, titles))
+    }
+
+    /// Executes it with texts, as mysqlnd does; `None` is NULL.
+    pub fn execute(&mut self, statement: u32, values: &[Option<&str>]) -> Reply {
+        self.execute_raw(&execution(statement, values))
+    }
+
+    /// Any payload of a COM_STMT_EXECUTE.
+    pub fn execute_raw(&mut self, payload: &[u8]) -> Reply {
+        self.send(&packet(0, payload));
+        let packets = self.packets();
+        for (at, (sequence, _)) in packets.iter().enumerate() {
+            assert_eq!(usize::from(*sequence), (1 + at) % 256, "{packets:?}");
+        }
+        let payloads: Vec<&[u8]> = packets.iter().map(|(_, payload)| &payload[..]).collect();
+        match payloads[..] {
+            [[0 | 0xff, ..]] => read_reply(&payloads),
+            [[count], ref rest @ ..] => {
+                let (columns, rest) = rest.split_at(usize::from(*count));
+                let [[0xfe, ..], rows @ .., [0xfe, ..]] = rest else { panic!("{rest:x?}") };
+                Reply::Rows {
+                    columns: columns.iter().map(|field| field_name(field)).collect(),
+                    rows: rows.iter().map(|row| read_binary(row, columns.len())).collect(),
+                }
+            }
+            _ => panic!("not one answer: {payloads:x?}"),
+        }
+    }
+
+    /// Takes everything that was written as so many answers, numbered through.
+    pub fn replies(&mut self) -> Vec<(Reply, u16)> {
+        let packets = self.packets();
+        let (mut replies, mut begun, mut eofs) = (Vec::new(), Vec::new(), 0);
+        for (at, (sequence, payload)) in packets.iter().enumerate() {
+            assert_eq!(usize::from(*sequence), (1 + at) % 256, "{packets:?}");
+            let is_first = begun.is_empty();
+            begun.push(&payload[..]);
+            eofs += usize::from(payload[0] == 0xfe && payload.len() == 5);
+            if is_first && matches!(payload[0], 0 | 0xff) || eofs == 2 {
+                let status = match payload[0] {
+                    0xff => 0,
+                    _ => u16::from_le_bytes([payload[3], payload[4]]),
+                };
+                replies.push((read_reply(&begun), status));
+                (begun, eofs) = (Vec::new(), 0);
+            }
+        }
+        assert!(begun.is_empty(), "an answer without its end: {begun:x?}");
+        replies
+    }
+
     /// Takes everything that was written as one answer.
     pub fn reply(&mut self, first_sequence: u8) -> Reply {
         let packets = self.packets();
@@ -185,6 +285,9 @@ impl Client {
             assert_eq!(*sequence, first_sequence.wrapping_add(at as u8), "{packets:?}");
         }
         let payloads: Vec<&[u8]> = packets.iter().map(|(_, payload)| &payload[..]).collect();
+        if let Some([0 | 0xfe, _, _, low, high, ..]) = payloads.last() {
+            self.status = u16::from_le_bytes([*low, *high]);
+        }
         read_reply(&payloads)
     }
 }
@@ -197,6 +300,27 @@ fn counting(counter: &mut u8) -> impl FnMut(&mut [u8]) + '_ {
             *counter = counter.wrapping_add(1);
         }
     }
+}
+
+/// COM_STMT_EXECUTE with texts.
+pub fn execution(statement: u32, values: &[Option<&str>]) -> Vec<u8> {
+    let mut payload = [&[0x17][..], &statement.to_le_bytes(), &[0, 1, 0, 0, 0]].concat();
+    if values.is_empty() {
+        return payload;
+    }
+    let mut bitmap = vec![0; values.len().div_ceil(8)];
+    for (at, value) in values.iter().enumerate() {
+        bitmap[at / 8] |= u8::from(value.is_none()) << (at % 8);
+    }
+    payload.extend(bitmap);
+    payload.push(1);
+    payload.extend([0xfd, 0].repeat(values.len()));
+    for text in values.iter().flatten() {
+        let length = (text.len() as u32).to_le_bytes();
+        payload.extend([0xfd, length[0], length[1], length[2]]);
+        payload.extend(text.as_bytes());
+    }
+    payload
 }
 
 pub fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
@@ -243,13 +367,17 @@ pub fn greeting_nonce(payload: &[u8]) -> Vec<u8> {
 
 fn read_reply(payloads: &[&[u8]]) -> Reply {
     match payloads {
-        [[0, affected, id, 2, 0, 0, 0]] => Reply::Ok { affected: *affected, id: *id },
+        [[0, affected, id, _, 0, 0, 0]] => Reply::Ok { affected: *affected, id: *id },
         [[0xff, low, high, b'#', rest @ ..]] => Reply::Error {
             number: u16::from_le_bytes([*low, *high]),
             state: String::from_utf8(rest[..5].to_vec()).unwrap(),
             text: String::from_utf8(rest[5..].to_vec()).unwrap(),
         },
-        [[0xfe, 0, 0, 2, 0]] => Reply::Eof,
+        [[0xfe, 0, 0, _, 0]] => Reply::Eof,
+        [[3, b'd', b'e', b'f', ..], .., [0xfe, 0, 0, _, 0]] => {
+            let fields = payloads[..payloads.len() - 1].iter();
+            Reply::Fields(fields.map(|field| field_name(field)).collect())
+        }
         [[count], rest @ ..] if rest.len() >= usize::from(*count) + 2 => {
             read_rows(usize::from(*count), rest)
         }
@@ -263,18 +391,42 @@ fn read_reply(payloads: &[&[u8]]) -> Reply {
 
 fn read_rows(count: usize, payloads: &[&[u8]]) -> Reply {
     let (columns, rest) = payloads.split_at(count);
-    let ([[0xfe, 0, 0, 2, 0], rows @ .., [0xfe, 0, 0, 2, 0]], _) = (rest, ()) else {
+    let ([[0xfe, 0, 0, _, 0], rows @ .., [0xfe, 0, 0, _, 0]], _) = (rest, ()) else {
         panic!("rows without their two EOFs: {rest:x?}");
     };
-    let name = |definition: &&[u8]| {
-        let parts = read_texts(definition, 6);
-        assert_eq!(parts[0].as_deref(), Some("def"));
-        parts[4].clone().expect("a name")
-    };
     Reply::Rows {
-        columns: columns.iter().map(name).collect(),
+        columns: columns.iter().map(|field| field_name(field)).collect(),
         rows: rows.iter().map(|row| read_texts(row, count)).collect(),
     }
+}
+
+fn field_name(definition: &[u8]) -> String {
+    let parts = read_texts(definition, 6);
+    assert_eq!(parts[0].as_deref(), Some("def"));
+    parts[4].clone().expect("a name")
+}
+
+/// A row of VAR_STRINGs after COM_STMT_EXECUTE.
+fn read_binary(row: &[u8], count: usize) -> Vec<Option<String>> {
+    assert_eq!(row[0], 0);
+    let (bitmap, mut values) = row[1..].split_at((count + 9) / 8);
+    let mut texts = Vec::new();
+    for bit in 2..count + 2 {
+        if bitmap[bit / 8] >> (bit % 8) & 1 == 1 {
+            texts.push(None);
+            continue;
+        }
+        let text = read_texts(values, 1).remove(0).expect("NULL has a bit");
+        let skipped = match values[0] {
+            0xfc => 3,
+            0xfd => 4,
+            _ => 1,
+        };
+        values = &values[skipped + text.len()..];
+        texts.push(Some(text));
+    }
+    assert!(values.is_empty());
+    texts
 }
 
 fn read_texts(mut bytes: &[u8], count: usize) -> Vec<Option<String>> {

@@ -64,6 +64,7 @@ fn nothing_is_taken_while_an_answer_is_due() {
         limits: &limits,
         random: &mut random,
         unix_second: 0,
+        uptime_seconds: 0,
         view: &Nobody,
     };
     let mut out = Vec::new();
@@ -93,12 +94,43 @@ fn a_statement_at_the_bound_is_run_and_one_above_it_ends_the_connection() {
     assert_eq!(text, "Got a packet bigger than 'max_allowed_packet' bytes");
 }
 
+/// A statement of 16 MB and more comes as a chain of packets, and its answer's number follows theirs.
 #[test]
-fn a_payload_that_announces_another_is_above_every_bound() {
+fn a_statement_above_16_mb_is_a_chain_of_packets() {
+    const CHUNK: usize = 0xff_ffff;
     let mut client = Client::open();
-    client.limits.statement_bytes_max = usize::MAX;
+    client.limits.statement_bytes_max = 64 << 20;
+    let text = |length: usize| format!("\x03COMMIT/*{}*/", "-".repeat(length - 11)).into_bytes();
+    for (length, packets) in [(CHUNK - 1, 1), (CHUNK, 2), (CHUNK + 1, 2), (2 * CHUNK + 1, 3)] {
+        let text = text(length);
+        assert_eq!(text.len(), length);
+        let mut at = 0;
+        for number in 0..packets {
+            let end = length.min(at + CHUNK);
+            client.send(&packet(number, &text[at..end]));
+            at = end;
+        }
+        assert_eq!(client.reply(packets), Reply::Ok { affected: 0, id: 0 }, "{length}");
+        assert_eq!(client.query("COMMIT"), Reply::Ok { affected: 0, id: 0 });
+    }
+}
+
+#[test]
+fn a_chain_above_the_bound_is_refused_by_its_headers() {
+    let mut client = Client::open();
     client.send(&[0xff, 0xff, 0xff, 0]);
     assert_eq!(client.reply(1).error().0, 1153);
+    assert!(client.closed);
+
+    let mut client = Client::open();
+    client.limits.statement_bytes_max = 20 << 20;
+    client.send(&packet(0, &vec![b'x'; 0xff_ffff]));
+    assert!(!client.closed);
+    client.send(&[3, 0, 0x40, 1]);
+    assert_eq!(
+        client.reply(2).error(),
+        (1153, "08S01", "Got a packet bigger than 'max_allowed_packet' bytes")
+    );
     assert!(client.closed);
 }
 
@@ -157,5 +189,5 @@ fn shutting_down_is_told_with_the_right_number() {
 
 #[test]
 fn an_idle_session_is_small() {
-    assert!(size_of::<Session>() <= 80);
+    assert!(size_of::<Session>() <= 64);
 }

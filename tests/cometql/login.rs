@@ -260,6 +260,54 @@ fn a_response_that_cannot_be_read_is_a_bad_handshake() {
     }
 }
 
+/// HAProxy's `mysql-check user haproxy_check` logs in without a password and goes.
+#[test]
+fn the_user_of_health_checks_may_log_in_and_nothing_else() {
+    // Its packets, as it sends them: PROTOCOL_41 and SECURE_CONNECTION alone, and COM_QUIT at once.
+    let login = [&b"\0\x82\0\0\0\x80\0\x01\x21"[..], &[0; 23], b"haproxy_check\0\0"].concat();
+    let (mut client, _) = connect(TWO_TENANTS);
+    client.send(&[packet(1, &login), packet(0, b"\x01")].concat());
+    assert_eq!(client.reply(2), OK);
+    assert!(client.closed && client.session.failed_login().is_none());
+
+    let (mut client, _) = connect(LOCKED);
+    client.send(&packet(1, &response("haproxy_check", b"", Some("db_77"), Some(SHA2))));
+    let (_, _) = read_switch(&mut client, 2);
+    client.send(&packet(3, &[0]));
+    assert_eq!(client.reply(4), OK);
+    for command in [
+        &b"\x03SELECT 1"[..],
+        b"\x03INSERT INTO pipes_messages (name, event, message) VALUES ('abc', '', 'x')",
+        b"\x16SELECT 1",
+        b"\x17\x01\0\0\0\0\x01\0\0\0",
+        b"\x02CometQL_v1",
+        b"\x04pipes_messages\0\0",
+        b"\x09",
+        b"\x1b\0\0",
+    ] {
+        let reply = client.command(command);
+        let (number, state, text) = reply.error();
+        assert_eq!((number, state), (1044, "42000"), "{command:?}");
+        assert!(text.starts_with("[403] Access denied"), "{text}");
+    }
+    assert!(client.asked.is_empty());
+    assert_eq!(client.command(b"\x0e"), OK);
+
+    let (mut client, nonce) = connect(LOCKED);
+    client.send(&packet(1, &response("haproxy_check", &native("wrong", &nonce), None, None)));
+    assert_refused(&mut client, 2, "haproxy_check", "YES");
+    let (mut client, nonce) = connect(LOCKED);
+    client.send(&packet(1, &response("haproxy_check", &native("secret", &nonce), None, None)));
+    assert_eq!(client.reply(2), OK);
+    assert_eq!(client.query("SELECT 1").values(), [["1"]], "with the password it is anybody");
+    client.send(&packet(0, b"\x11haproxy_check\0\0\0\x2d\0mysql_native_password\0"));
+    let (_, nonce) = read_switch(&mut client, 1);
+    client.send(&packet(2, b""));
+    assert_eq!(client.reply(3), OK);
+    assert_eq!(client.query("SELECT 1").error().0, 1044);
+    drop(nonce);
+}
+
 /// A name of any length or content must not break the error's packet or the log.
 #[test]
 fn a_strange_user_name_is_cut() {
@@ -289,6 +337,7 @@ fn the_greeting_is_as_clients_want_it() {
         ("PLUGIN_AUTH", 0x8_0000, true),
         ("CONNECT_ATTRS", 0x10_0000, true),
         ("PLUGIN_AUTH_LENENC", 0x20_0000, true),
+        ("MULTI_STATEMENTS", 0x1_0000, true),
         ("DEPRECATE_EOF", 0x100_0000, false),
     ] {
         assert_eq!(offered & bit != 0, is_offered, "{name}");

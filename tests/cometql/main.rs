@@ -6,6 +6,8 @@ mod framing;
 mod insert;
 mod login;
 mod nasty;
+mod prepared;
+mod several;
 mod statements;
 #[path = "../support/mod.rs"]
 mod support;

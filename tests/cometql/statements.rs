@@ -91,14 +91,18 @@ fn the_command_line_on_a_terminal_finds_its_way() {
     let mut client = Client::open();
     assert_eq!(client.query("show databases").values(), [["CometQL_v1"]]);
     assert_eq!(client.query("show tables").values(), [["pipes_messages"]]);
-    assert_eq!(client.command(b"\x04pipes_messages\0\0"), Reply::Eof);
+    let columns = ["id", "time", "name", "index", "event", "message", "user_id"];
+    let columns = Reply::Fields(columns.map(str::to_string).to_vec());
+    assert_eq!(client.command(b"\x04pipes_messages\0\0"), columns);
     assert_eq!(client.query("select @@version_comment limit 1").values().len(), 1);
     assert_eq!(client.query("SELECT DATABASE()").values(), [["NULL"]]);
     assert_eq!(client.command(b"\x02CometQL_v1"), OK);
     assert_eq!(client.query("SELECT DATABASE()").values(), [["CometQL_v1"]]);
     assert_eq!(
         client.command(b"\x09"),
-        Reply::Other(concat!("5.7.99-encke-", env!("CARGO_PKG_VERSION")).into(),)
+        Reply::Other(
+            concat!("Uptime: 60  Version: 5.7.99-encke-", env!("CARGO_PKG_VERSION")).into()
+        )
     );
     let sql = "select @@character_set_client, @@character_set_connection, \
                @@character_set_server, @@character_set_database limit 1";
@@ -253,8 +257,10 @@ fn other_commands() {
     assert_eq!(client.command(b"\x1f"), OK);
     assert_eq!(client.command(b"\x1b\0\0"), Reply::Eof);
     for (payload, number, state) in [
-        (&b"\x16SELECT ?"[..], 1295, "HY000"),
-        (b"\x0d", 1047, "08S01"),
+        (&b"\x0d"[..], 1047, "08S01"),
+        (b"\x0c\x01\0\0\0", 1047, "08S01"),
+        (b"\x1b\x02\0", 1047, "08S01"),
+        (b"\x04no_such\0", 1146, "42S02"),
         (b"\x07\x01", 1047, "08S01"),
         (b"\x7f", 1047, "08S01"),
         (b"", 1047, "08S01"),

@@ -1,12 +1,15 @@
 //! MySQL packets as text.
 
 use encke::proto::annotate::mysql::{from_client, from_server};
+use encke::proto::mysql::Code;
 use encke::proto::mysql::handshake::{Greeting, Nonce, Plugin, encode_fast_success, encode_switch};
 use encke::proto::mysql::packet::Writer;
-use encke::proto::mysql::{Code, resultset};
+use encke::proto::mysql::resultset::{self, Status};
+
+const ON: Status = Status::AUTOCOMMIT;
 
 const COMMON: &str = "LONG_PASSWORD LONG_FLAG CONNECT_WITH_DB IGNORE_SPACE PROTOCOL_41 INTERACTIVE \
-                      TRANSACTIONS SECURE_CONNECTION PLUGIN_AUTH CONNECT_ATTRS \
+                      TRANSACTIONS SECURE_CONNECTION MULTI_STATEMENTS MULTI_RESULTS PLUGIN_AUTH CONNECT_ATTRS \
                       PLUGIN_AUTH_LENENC_CLIENT_DATA";
 
 fn written(sequence: u8, write: impl FnOnce(&mut Writer<'_>)) -> Vec<String> {
@@ -25,7 +28,7 @@ fn a_greeting_is_taken_apart() {
         [
             "packet 0, 79 bytes: greeting, protocol 10, server \"8.0.0-encke\", connection 3",
             "  nonce (20 bytes) for \"mysql_native_password\"",
-            &format!("  capabilities 0x0038a70d {COMMON}"),
+            &format!("  capabilities 0x003ba70d {COMMON}"),
             "  character set 45, status 0x0002 AUTOCOMMIT",
         ]
     );
@@ -86,7 +89,7 @@ fn commands_have_names() {
 #[test]
 fn answers_are_told_apart() {
     assert_eq!(
-        written(1, |writer| resultset::ok(writer, 2, 5)),
+        written(1, |writer| resultset::ok(writer, 2, 5, ON)),
         ["packet 1, 7 bytes: 00 OK, 2 rows, insert id 5, status 0x0002 AUTOCOMMIT, 0 warnings"]
     );
     assert_eq!(
@@ -94,7 +97,7 @@ fn answers_are_told_apart() {
         ["packet 1, 17 bytes: ff ERR 1064 (SQLSTATE 42000): \"near 'x'\""]
     );
     assert_eq!(
-        written(1, resultset::eof),
+        written(1, |writer| resultset::eof(writer, ON)),
         ["packet 1, 5 bytes: fe EOF, 0 warnings, status 0x0002 AUTOCOMMIT"]
     );
     assert_eq!(
@@ -120,13 +123,13 @@ fn answers_are_told_apart() {
 fn rows_are_rows_however_many_there_are() {
     let names = ["a".to_owned(), "b".to_owned()];
     let lines = written(1, |writer| {
-        resultset::columns(writer, &names);
+        resultset::columns(writer, &names, ON);
         for _ in 0..300 {
             resultset::row(writer, &[Some(String::new()), None]);
         }
-        resultset::eof(writer);
+        resultset::eof(writer, ON);
         // The answer to the next command, in the same write.
-        resultset::ok(writer, 0, 0);
+        resultset::ok(writer, 0, 0, ON);
     });
     let column = "VAR_STRING, character set 45, width 1024";
     assert_eq!(lines[0], "packet 1, 1 bytes: 2 columns");

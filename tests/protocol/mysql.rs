@@ -1,14 +1,18 @@
 //! MySQL packets, values, handshake and commands, row by row.
 
+use encke::proto::mysql::Code;
 use encke::proto::mysql::command::{self, ChangeUser, Command};
 use encke::proto::mysql::handshake::{
     self, Greeting, Nonce, Plugin, Response, caching_sha2_proof, native_proof,
 };
 use encke::proto::mysql::packet::{self, Writer};
+use encke::proto::mysql::prepared::{Execute, Value, prepared};
+use encke::proto::mysql::resultset::{self, Status};
 use encke::proto::mysql::value::{Malformed, Reader, put_lenenc_integer, put_lenenc_string};
-use encke::proto::mysql::{Code, resultset};
 
 use crate::support::splits::splits;
+
+const ON: Status = Status::AUTOCOMMIT;
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> =
@@ -25,8 +29,8 @@ fn packets_of(pieces: &[&[u8]], max: usize) -> (Vec<Vec<u8>>, Option<packet::Err
             match packet::parse(&kept, found.len() as u8, max) {
                 Ok(None) => break,
                 Ok(Some(packet)) => {
-                    found.push(packet.payload.to_vec());
                     let used = packet.bytes_used;
+                    found.push(packet.payload.into_owned());
                     kept.drain(..used);
                 }
                 Err(error) => return (found, Some(error)),
@@ -48,13 +52,18 @@ fn packets() {
         ("unfinished header", "01 00 00", &[], None),
         ("unfinished payload", "02 00 00 00 0e", &[], None),
         ("one and a half", "01 00 00 00 0e 02 00 00 01 03", &["0e"], None),
-        ("above the bound", "06 00 00 00", &[], Some(TooLarge)),
-        ("high byte of the length", "00 00 01 00", &[], Some(TooLarge)),
-        ("announces another", "ff ff ff 00", &[], Some(TooLarge)),
-        ("wrong number", "01 00 00 01 0e", &[], Some(OutOfOrder)),
-        ("number not grown", "01 00 00 00 0e 01 00 00 00 0e", &["0e"], Some(OutOfOrder)),
-        ("HTTP", "47 45 54 20 2f", &[], Some(OutOfOrder)),
-        ("too large comes second", "ff ff ff 09", &[], Some(OutOfOrder)),
+        ("above the bound", "06 00 00 00", &[], Some(TooLarge { sequence: 0 })),
+        ("high byte of the length", "00 00 01 00", &[], Some(TooLarge { sequence: 0 })),
+        ("announces another", "ff ff ff 00", &[], Some(TooLarge { sequence: 0 })),
+        ("wrong number", "01 00 00 01 0e", &[], Some(OutOfOrder { sequence: 1 })),
+        (
+            "number not grown",
+            "01 00 00 00 0e 01 00 00 00 0e",
+            &["0e"],
+            Some(OutOfOrder { sequence: 0 }),
+        ),
+        ("HTTP", "47 45 54 20 2f", &[], Some(OutOfOrder { sequence: 0x20 })),
+        ("too large comes second", "ff ff ff 09", &[], Some(OutOfOrder { sequence: 9 })),
     ] {
         let input = hex(input);
         let payloads: Vec<Vec<u8>> = payloads.iter().map(|text| hex(text)).collect();
@@ -62,8 +71,45 @@ fn packets() {
             assert_eq!(packets_of(&pieces, 5), (payloads.clone(), error), "{name}");
         }
     }
-    for (error, code) in [(TooLarge, 1153), (OutOfOrder, 1156)] {
+    for (error, code) in [(TooLarge { sequence: 3 }, 1153), (OutOfOrder { sequence: 3 }, 1156)] {
         assert_eq!((error.code().number, error.code().state), (code, "08S01"));
+        assert_eq!(error.sequence(), 3);
+    }
+}
+
+/// "Sending More Than 16Mb": a full packet is followed by another, which may be empty.
+#[test]
+fn chains_of_packets_are_one_payload() {
+    const CHUNK: usize = packet::CHUNK_BYTES;
+    for length in [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 5] {
+        let payload: Vec<u8> = (0..length).map(|at| (at / 251) as u8).collect();
+        let mut out = Vec::new();
+        let mut writer = Writer::new(&mut out, 254);
+        writer.packet(|out| out.extend_from_slice(&payload));
+        let packets = length / CHUNK + 1;
+        assert_eq!(writer.sequence(), 254_u8.wrapping_add(packets as u8));
+        assert_eq!(out.len(), length + 4 * packets);
+        let max = length;
+        let found = packet::parse(&out, 254, max).unwrap().expect("whole");
+        assert_eq!((found.bytes_used, *found.payload == payload[..]), (out.len(), true));
+        assert_eq!(found.sequence, 253_u8.wrapping_add(packets as u8));
+        assert_eq!(matches!(found.payload, std::borrow::Cow::Borrowed(_)), packets == 1);
+        for cut in [3, 4, CHUNK, CHUNK + 3, CHUNK + 4, out.len() - 1] {
+            if cut < out.len() {
+                assert_eq!(packet::parse(&out[..cut], 254, max), Ok(None), "{length} cut at {cut}");
+            }
+        }
+        // What follows stays, and the bound is the whole chain's.
+        out.extend(b"\x01\0\0\0\x0e");
+        let found = packet::parse(&out, 254, max).unwrap().expect("whole");
+        assert_eq!((found.bytes_used, found.payload.len()), (out.len() - 5, length));
+        let error = packet::parse(&out, 254, max - 1);
+        assert!(matches!(error, Err(packet::Error::TooLarge { .. })), "{length}");
+        if packets > 1 {
+            out[CHUNK + 4 + 3] = 7;
+            let error = packet::parse(&out, 254, max);
+            assert_eq!(error, Err(packet::Error::OutOfOrder { sequence: 7 }));
+        }
     }
 }
 
@@ -147,15 +193,37 @@ fn commands() {
             Ok(Command::Query(b"select @@version_comment limit 1")),
         ),
         ("COM_QUERY, empty", b"\x03", Ok(Command::Query(b""))),
-        ("COM_FIELD_LIST", b"\x04pipes\0\0", Ok(Command::FieldList)),
+        (
+            "COM_FIELD_LIST",
+            b"\x04pipes\0%a\0",
+            Ok(Command::FieldList { table: b"pipes", wildcard: b"%a" }),
+        ),
+        (
+            "COM_FIELD_LIST, as mysqlnd ends it",
+            b"\x04pipes",
+            Ok(Command::FieldList { table: b"pipes", wildcard: none }),
+        ),
         ("COM_STATISTICS", b"\x09", Ok(Command::Statistics)),
         ("COM_PING", b"\x0e", Ok(Command::Ping)),
         ("COM_STMT_PREPARE", b"\x16SELECT ?", Ok(Command::Prepare(b"SELECT ?"))),
-        ("COM_STMT_SEND_LONG_DATA", b"\x18\x01\0\0\0\0\0x", Ok(Command::Unanswered)),
-        ("COM_STMT_CLOSE", b"\x19\x01\0\0\0", Ok(Command::Unanswered)),
-        ("COM_SET_OPTION", b"\x1b\0\0", Ok(Command::SetOption)),
+        (
+            "COM_STMT_SEND_LONG_DATA",
+            b"\x18\x01\0\0\0\x02\0x",
+            Ok(Command::SendLongData { statement: 1, parameter: 2, data: b"x" }),
+        ),
+        ("COM_STMT_SEND_LONG_DATA, cut", b"\x18\x01\0\0\0\x02", Ok(Command::Unanswered)),
+        ("COM_STMT_CLOSE", b"\x19\x01\0\0\0", Ok(Command::CloseStatement(1))),
+        ("COM_STMT_CLOSE, cut", b"\x19\x01\0\0", Ok(Command::Unanswered)),
+        ("COM_STMT_RESET", b"\x1a\0\x01\0\0", Ok(Command::ResetStatement(256))),
+        ("COM_STMT_RESET, cut", b"\x1a\0", Err(command::Error::Malformed)),
+        ("COM_STMT_FETCH", b"\x1c\x03\0\0\0\x0a\0\0\0", Ok(Command::Fetch(3))),
+        ("COM_STMT_FETCH, cut", b"\x1c", Err(command::Error::Malformed)),
+        ("COM_SET_OPTION, on", b"\x1b\0\0", Ok(Command::SetOption { multi_statements: true })),
+        ("COM_SET_OPTION, off", b"\x1b\x01\0", Ok(Command::SetOption { multi_statements: false })),
+        ("COM_SET_OPTION, another", b"\x1b\x02\0", Err(command::Error::Unknown)),
+        ("COM_SET_OPTION, cut", b"\x1b\0", Err(command::Error::Malformed)),
         ("COM_RESET_CONNECTION", b"\x1f", Ok(Command::ResetConnection)),
-        ("COM_STMT_EXECUTE", b"\x17\x01\0\0\0", Ok(Command::Unserved("COM_STMT_EXECUTE"))),
+        ("COM_STMT_EXECUTE, cut", b"\x17\x01\0\0\0\0\x01\0\0", Err(command::Error::Malformed)),
         ("COM_REFRESH", b"\x07\x01", Ok(Command::Unserved("COM_REFRESH"))),
         (
             "COM_CHANGE_USER, all of it",
@@ -191,7 +259,7 @@ fn greeting() {
         b"5.7.99-x\0".to_vec(),
         hex("0b 00 00 00  01 02 03 04 05 06 07 08  00"),
         // capabilities (low), charset, status, capabilities (high), 21
-        hex("0d a7  2d  02 00  38 00  15"),
+        hex("0d a7  2d  02 00  3b 00  15"),
         hex("00 00 00 00 00 00 00 00 00 00"),
         hex("09 0a 0b 0c 0d 0e 0f 10 11 12 13 14 00"),
         b"mysql_native_password\0".to_vec(),
@@ -295,6 +363,7 @@ fn responses_of_real_clients() {
             proof: b"ppppppppppppppppppp!",
             database: if flags & 8 != 0 { b"CometQL_v1" } else { b"" },
             plugin: if flags & 0x8_0000 != 0 { b"mysql_native_password" } else { b"" },
+            multi_statements: flags & 0x1_0000 != 0,
         };
         assert_eq!(Response::parse(&payload), Ok(expect), "{client}");
         // Cut anywhere up to the proof's end it is no response; and nothing panics after that.
@@ -347,12 +416,12 @@ fn answers() {
         write(&mut Writer::new(&mut out, 1));
         out
     };
-    assert_eq!(written(&|w| resultset::ok(w, 0, 0)), hex("07 00 00 01 00 00 00 02 00 00 00"));
+    assert_eq!(written(&|w| resultset::ok(w, 0, 0, ON)), hex("07 00 00 01 00 00 00 02 00 00 00"));
     assert_eq!(
-        written(&|w| resultset::ok(w, 300, 1)),
+        written(&|w| resultset::ok(w, 300, 1, ON)),
         hex("09 00 00 01 00 fc 2c 01 01 02 00 00 00")
     );
-    assert_eq!(written(&resultset::eof), hex("05 00 00 01 fe 00 00 02 00"));
+    assert_eq!(written(&|w| resultset::eof(w, ON)), hex("05 00 00 01 fe 00 00 02 00"));
     // The example of "ERR_Packet".
     assert_eq!(
         written(&|w| resultset::error(w, Code { number: 1096, state: "HY000" }, "No tables used")),
@@ -360,10 +429,10 @@ fn answers() {
     );
     assert_eq!(written(&|w| resultset::text(w, "Uptime: 1")), b"\x09\0\0\x01Uptime: 1");
     let rows = written(&|w| {
-        resultset::columns(w, &["a".to_string()]);
+        resultset::columns(w, &["a".to_string()], ON);
         resultset::row(w, &[Some("x".to_string())]);
         resultset::row(w, &[None]);
-        resultset::eof(w);
+        resultset::eof(w, ON);
     });
     let expect = [
         hex("01 00 00 01 01"),
@@ -384,4 +453,163 @@ fn an_error_text_is_cut_between_characters() {
     out.clear();
     resultset::error(&mut Writer::new(&mut out, 1), Code::OTHER, &format!("x{}", "ü".repeat(1000)));
     assert_eq!(std::str::from_utf8(&out[13..]).map(str::len), Ok(511));
+}
+
+#[test]
+fn definitions_of_a_table_and_of_a_prepared_statement() {
+    let mut out = Vec::new();
+    resultset::fields(&mut Writer::new(&mut out, 1), "t", ["a", "bc"], ON);
+    let expect = [
+        hex(
+            "1b 00 00 01 03 64 65 66 00 01 74 01 74 01 61 01 61 0c 2d 00 00 04 00 00 fd 00 00 00 00 00 fb",
+        ),
+        hex(
+            "1d 00 00 02 03 64 65 66 00 01 74 01 74 02 62 63 02 62 63 0c 2d 00 00 04 00 00 fd 00 00 00 00 00 fb",
+        ),
+        hex("05 00 00 03 fe 00 00 02 00"),
+    ];
+    assert_eq!(out, expect.concat());
+    out.clear();
+    prepared(&mut Writer::new(&mut out, 1), 0x01020304, 1, &["a".to_string()], ON);
+    let definition = "00 00 00 01 XX 00 0c 2d 00 00 04 00 00 fd 00 00 00 00 00";
+    let expect = [
+        hex("0c 00 00 01 00 04 03 02 01 01 00 01 00 00 00 00"),
+        hex(&format!("17 00 00 02 03 64 65 66 {}", definition.replace("XX", "3f"))),
+        hex("05 00 00 03 fe 00 00 02 00"),
+        hex(&format!("17 00 00 04 03 64 65 66 {}", definition.replace("XX", "61"))),
+        hex("05 00 00 05 fe 00 00 02 00"),
+    ];
+    assert_eq!(out, expect.concat());
+    out.clear();
+    prepared(&mut Writer::new(&mut out, 1), 1, 0, &[], ON);
+    assert_eq!(out, hex("0c 00 00 01 00 01 00 00 00 00 00 00 00 00 00 00"));
+}
+
+#[test]
+fn binary_rows() {
+    let text = |text: &str| Some(text.to_string());
+    let nine = || vec![None, text("b"), None, None, None, None, None, text(""), None];
+    for (values, payload) in [
+        (vec![text("a")], "00 00 01 61"),
+        (vec![None], "00 04"),
+        (vec![None, text("b")], "00 04 01 62"),
+        // The sixth column is the last in the first byte of the bitmap.
+        (vec![None; 6], "00 fc"),
+        (vec![None; 7], "00 fc 01"),
+        (nine(), "00 f4 05 01 62 00"),
+    ] {
+        let mut out = Vec::new();
+        resultset::binary_row(&mut Writer::new(&mut out, 0), &values);
+        assert_eq!(out[4..], hex(payload), "{values:?}");
+    }
+}
+
+/// Type, flags, value on the wire, what it is.
+#[test]
+fn parameters_of_every_type() {
+    let number = |text: &str| Ok(Value::Number(text.to_string()));
+    let time = |text: &str| Ok(Value::Time(text.to_string()));
+    for (kind, flags, input, expect) in [
+        (0x01, 0x00, "ff", number("-1")),
+        (0x01, 0x80, "ff", number("255")),
+        (0x01, 0x00, "7f", number("127")),
+        (0x02, 0x00, "00 80", number("-32768")),
+        (0x02, 0x80, "00 80", number("32768")),
+        (0x0d, 0x80, "e9 07", number("2025")),
+        (0x03, 0x00, "fe ff ff ff", number("-2")),
+        (0x03, 0x80, "fe ff ff ff", number("4294967294")),
+        (0x09, 0x00, "fe ff ff ff", number("-2")),
+        (0x08, 0x00, "00 00 00 00 00 00 00 80", number("-9223372036854775808")),
+        (0x08, 0x80, "ff ff ff ff ff ff ff ff", number("18446744073709551615")),
+        (0x04, 0x00, "cd cc 8c 3f", number("1.1")),
+        (0x05, 0x00, "9a 99 99 99 99 99 f1 3f", number("1.1")),
+        (0x05, 0x00, "00 00 00 00 00 00 24 40", number("10")),
+        (0x05, 0x00, "00 00 00 00 00 00 00 00", number("0")),
+        (0x05, 0x00, "a0 c8 eb 85 f3 cc e1 7f", number("1e308")),
+        (0x05, 0x00, "00 00 00 00 00 00 f8 7f", Err(Malformed)), // NaN
+        (0x05, 0x00, "00 00 00 00 00 00 f0 ff", Err(Malformed)), // -infinity
+        (0x06, 0x00, "", Ok(Value::Null)),
+        (0x0f, 0x00, "02 68 69", Ok(Value::Bytes(b"hi"))),
+        (0x10, 0x00, "01 ff", Ok(Value::Bytes(b"\xff"))),
+        (0x00, 0x00, "03 31 2e 35", Ok(Value::Bytes(b"1.5"))),
+        (0xf5, 0x00, "02 7b 7d", Ok(Value::Bytes(b"{}"))),
+        (0xf6, 0x00, "01 31", Ok(Value::Bytes(b"1"))),
+        (0xf7, 0x00, "01 61", Ok(Value::Bytes(b"a"))),
+        (0xf8, 0x00, "01 61", Ok(Value::Bytes(b"a"))),
+        (0xf9, 0x00, "01 61", Ok(Value::Bytes(b"a"))),
+        (0xfa, 0x00, "01 61", Ok(Value::Bytes(b"a"))),
+        (0xfb, 0x00, "01 61", Ok(Value::Bytes(b"a"))),
+        (0xfc, 0x00, "01 61", Ok(Value::Bytes(b"a"))),
+        (0xfd, 0x00, "00", Ok(Value::Bytes(b""))),
+        (0xfe, 0x00, "fc 01 00 61", Ok(Value::Bytes(b"a"))),
+        (0xff, 0x00, "01 61", Ok(Value::Bytes(b"a"))),
+        (0xfd, 0x00, "02 61", Err(Malformed)),
+        (0xfd, 0x00, "fe ff ff ff ff ff ff ff ff 61", Err(Malformed)),
+        (0xfd, 0x00, "fb", Err(Malformed)),
+        (0x0a, 0x00, "04 e9 07 0b 15", time("2025-11-21")),
+        (0x0a, 0x00, "00", time("0000-00-00")),
+        (0x0c, 0x00, "00", time("0000-00-00 00:00:00")),
+        (0x0c, 0x00, "04 e9 07 0b 15", time("2025-11-21 00:00:00")),
+        (0x07, 0x00, "07 e9 07 0b 15 01 02 03", time("2025-11-21 01:02:03")),
+        (0x0c, 0x00, "0b e9 07 0b 15 01 02 03 40 e2 01 00", time("2025-11-21 01:02:03.123456")),
+        (0x0c, 0x00, "05 e9 07 0b 15 01", Err(Malformed)),
+        (0x0c, 0x00, "07 e9 07 0b 15", Err(Malformed)),
+        (0x0b, 0x00, "00", time("00:00:00")),
+        (0x0b, 0x00, "08 00 00 00 00 00 01 02 03", time("01:02:03")),
+        (0x0b, 0x00, "08 01 02 00 00 00 01 02 03", time("-49:02:03")),
+        (0x0b, 0x00, "0c 00 00 00 00 00 01 02 03 01 00 00 00", time("01:02:03.000001")),
+        (0x0b, 0x00, "08 00 ff ff ff ff ff ff ff", time("103079215335:255:255")),
+        (0x0b, 0x00, "09 00 00 00 00 00 01 02 03 00", Err(Malformed)),
+        (0x11, 0x00, "00 00 00 00 00 00 00 00", Err(Malformed)),
+        (0xf4, 0x00, "01 61", Err(Malformed)),
+    ] {
+        let value = hex(input);
+        let head = [&hex("01 00 00 00  00  01 00 00 00  00  01")[..], &[kind, flags]].concat();
+        let whole = [&head[..], &value].concat();
+        let read = |bytes: &[u8]| {
+            let values = Execute::parse(bytes)?.values(1, &mut Vec::new(), |_| false)?;
+            assert_eq!(values.len(), 1);
+            Ok(format!("{:?}", values[0]))
+        };
+        assert_eq!(
+            read(&whole),
+            expect.clone().map(|value| format!("{value:?}")),
+            "{kind:x} {input}"
+        );
+        // Cut anywhere it is nothing, and nothing panics.
+        for end in 0..whole.len() {
+            assert_eq!(read(&whole[..end]), Err(Malformed), "{kind:x} {input} cut at {end}");
+        }
+    }
+}
+
+#[test]
+fn parameters_together() {
+    let mut types = Vec::new();
+    let read = |types: &mut Vec<_>, count, sent: Option<usize>, input: &str| {
+        let bytes = [hex("07 00 00 00  05  01 00 00 00"), hex(input)].concat();
+        let execute = Execute::parse(&bytes).expect("its head is whole");
+        assert_eq!(execute.statement, 7);
+        let values = execute.values(count, types, |index| Some(index) == sent);
+        values.map(|values| format!("{values:?}"))
+    };
+    assert_eq!(read(&mut types, 0, None, ""), Ok("[]".into()));
+    assert_eq!(read(&mut types, 0, None, "ff ff ff"), Ok("[]".into()));
+    // Without types there is no first time.
+    assert_eq!(read(&mut types, 2, None, "00 00 01 01"), Err(Malformed));
+    let both = Ok("[Number(\"1\"), Bytes([97])]".to_string());
+    assert_eq!(read(&mut types, 2, None, "00 01 01 00 fd 00 01 01 61"), both);
+    // Types of the last time; NULL by the bitmap; one that was sent ahead, whatever the bitmap says.
+    assert_eq!(read(&mut types, 2, None, "00 00 01 01 61"), both);
+    assert_eq!(read(&mut types, 2, None, "01 00 01 61"), Ok("[Null, Bytes([97])]".into()));
+    assert_eq!(read(&mut types, 2, None, "03 00"), Ok("[Null, Null]".into()));
+    for bitmap in ["00", "02"] {
+        let sent = read(&mut types, 2, Some(1), &format!("{bitmap} 00 01"));
+        assert_eq!(sent, Ok("[Number(\"1\"), SentAhead]".into()));
+    }
+    assert_eq!(read(&mut types, 3, None, "00 00 01 01 61"), Err(Malformed), "another count");
+    // Nine parameters have two bytes of bitmap.
+    let nine = format!("fe 01 01 {}", "01 00".repeat(9));
+    let values = read(&mut types, 9, None, &(nine + "05"));
+    assert_eq!(values, Ok(format!("[Number(\"5\"){}]", ", Null".repeat(8))));
 }

@@ -10,12 +10,15 @@
 //!     02 INIT_DB           database          04 FIELD_LIST  table NUL wildcard
 //!     09 STATISTICS        -                 0e PING        -
 //!     11 CHANGE_USER       user NUL, u8 length and proof, database NUL, u16 charset, plugin NUL, …
-//!     16 STMT_PREPARE      statement         18 STMT_SEND_LONG_DATA, 19 STMT_CLOSE: never answered
-//!     1b SET_OPTION        u16               1f RESET_CONNECTION
+//!     16 STMT_PREPARE      statement         17 STMT_EXECUTE  u32 id, … (`prepared`)
+//!     18 STMT_SEND_LONG_DATA  u32 id, u16 parameter, data: never answered
+//!     19 STMT_CLOSE        u32 id: never answered
+//!     1a STMT_RESET        u32 id            1b SET_OPTION   u16: 0 several statements on, 1 off
+//!     1c STMT_FETCH        u32 id, u32 rows  1f RESET_CONNECTION
 //! ```
 //!
-//! Limits: the packet's. Left out: what only a database has (replication, shutdown, process list …)
-//! and, so far, prepared statements; both are named, so that a log can tell what a client wanted.
+//! Limits: the packet's. Left out: what only a database has (replication, shutdown, process list …);
+//! it is named, so that a log can tell what a client wanted.
 //!
 //! ```
 //! use encke::proto::mysql::command::Command;
@@ -24,6 +27,7 @@
 //! ```
 
 use super::Code;
+use super::prepared::Execute;
 use super::value::{Malformed, Reader};
 
 /// One command. Borrows the packet.
@@ -36,7 +40,12 @@ pub enum Command<'a> {
     /// COM_QUERY: run this text.
     Query(&'a [u8]),
     /// COM_FIELD_LIST: the columns of a table.
-    FieldList,
+    FieldList {
+        /// Its name.
+        table: &'a [u8],
+        /// A pattern for the columns' names; empty is all.
+        wildcard: &'a [u8],
+    },
     /// COM_STATISTICS: a line of text, without any header.
     Statistics,
     /// COM_PING.
@@ -45,10 +54,30 @@ pub enum Command<'a> {
     ChangeUser(ChangeUser<'a>),
     /// COM_STMT_PREPARE of this text.
     Prepare(&'a [u8]),
-    /// COM_STMT_CLOSE or COM_STMT_SEND_LONG_DATA: no answer is allowed.
+    /// COM_STMT_EXECUTE.
+    Execute(Execute<'a>),
+    /// COM_STMT_SEND_LONG_DATA: more of a parameter's value, ahead of COM_STMT_EXECUTE. No answer.
+    SendLongData {
+        /// Of which statement.
+        statement: u32,
+        /// Which parameter, from 0.
+        parameter: u16,
+        /// What is appended.
+        data: &'a [u8],
+    },
+    /// COM_STMT_CLOSE: forget this statement. No answer.
+    CloseStatement(u32),
+    /// COM_STMT_RESET: forget what was sent ahead for this statement.
+    ResetStatement(u32),
+    /// COM_STMT_FETCH: rows of this statement's cursor.
+    Fetch(u32),
+    /// One that may not be answered and cannot be read.
     Unanswered,
     /// COM_SET_OPTION: several statements in a packet on or off.
-    SetOption,
+    SetOption {
+        /// On.
+        multi_statements: bool,
+    },
     /// COM_RESET_CONNECTION: as after login.
     ResetConnection,
     /// One with a name but no service here.
@@ -104,21 +133,40 @@ impl<'a> Command<'a> {
     /// Reads a packet's payload.
     pub fn parse(payload: &'a [u8]) -> Result<Command<'a>, Error> {
         let (&byte, argument) = payload.split_first().ok_or(Error::Unknown)?;
+        let mut reader = Reader::new(argument);
         Ok(match byte {
             0x01 => Command::Quit,
             0x02 => Command::InitDb(argument),
             0x03 => Command::Query(argument),
-            0x04 => Command::FieldList,
+            0x04 => {
+                let table = reader.nul_string_or_rest();
+                Command::FieldList { table, wildcard: reader.nul_string_or_rest() }
+            }
             0x09 => Command::Statistics,
             0x0e => Command::Ping,
             0x11 => Command::ChangeUser(ChangeUser::parse(argument)?),
             0x16 => Command::Prepare(argument),
-            0x18 | 0x19 => Command::Unanswered,
-            0x1b => Command::SetOption,
+            0x17 => Command::Execute(Execute::parse(argument)?),
+            0x18 => long_data(reader).unwrap_or(Command::Unanswered),
+            0x19 => reader.u32().map_or(Command::Unanswered, Command::CloseStatement),
+            0x1a => Command::ResetStatement(reader.u32()?),
+            0x1b => Command::SetOption {
+                multi_statements: match reader.u16()? {
+                    0 => true,
+                    1 => false,
+                    _ => return Err(Error::Unknown),
+                },
+            },
+            0x1c => Command::Fetch(reader.u32()?),
             0x1f => Command::ResetConnection,
             _ => Command::Unserved(name(byte).ok_or(Error::Unknown)?),
         })
     }
+}
+
+fn long_data(mut reader: Reader<'_>) -> Result<Command<'_>, Malformed> {
+    let (statement, parameter) = (reader.u32()?, reader.u16()?);
+    Ok(Command::SendLongData { statement, parameter, data: reader.rest() })
 }
 
 impl<'a> ChangeUser<'a> {

@@ -34,7 +34,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::Code;
-use super::resultset::{CHARSET, STATUS};
+use super::resultset::{CHARSET, Status};
 use super::value::{Malformed, Reader};
 
 /// Bytes of a nonce.
@@ -43,13 +43,14 @@ pub const NONCE_BYTES: usize = 20;
 const CONNECT_WITH_DB: u32 = 0x0000_0008;
 const PROTOCOL_41: u32 = 0x0000_0200;
 const SECURE_CONNECTION: u32 = 0x0000_8000;
+const MULTI_STATEMENTS: u32 = 0x0001_0000;
 const PLUGIN_AUTH: u32 = 0x0008_0000;
 const PLUGIN_AUTH_LENENC: u32 = 0x0020_0000;
 
 /// What the greeting offers. LONG_PASSWORD, LONG_FLAG, IGNORE_SPACE, INTERACTIVE and TRANSACTIONS
 /// mean nothing here, but old clients look for them. CONNECT_ATTRS is offered so that what clients
 /// send anyway has a place. Not there, because nothing stands behind them: SSL, COMPRESS,
-/// LOCAL_FILES, MULTI_STATEMENTS, DEPRECATE_EOF.
+/// LOCAL_FILES, DEPRECATE_EOF.
 const OFFERED: u32 = 0x0000_0001 // LONG_PASSWORD
     | 0x0000_0004 // LONG_FLAG
     | CONNECT_WITH_DB
@@ -58,6 +59,8 @@ const OFFERED: u32 = 0x0000_0001 // LONG_PASSWORD
     | 0x0000_0400 // INTERACTIVE
     | 0x0000_2000 // TRANSACTIONS
     | SECURE_CONNECTION
+    | MULTI_STATEMENTS
+    | 0x0002_0000 // MULTI_RESULTS
     | PLUGIN_AUTH
     | 0x0010_0000 // CONNECT_ATTRS
     | PLUGIN_AUTH_LENENC;
@@ -166,7 +169,7 @@ impl Greeting<'_> {
         out.extend_from_slice(&self.connection_number.to_le_bytes());
         put_nul_string(out, &self.nonce.0[..8]);
         out.extend_from_slice(&[low0, low1, CHARSET]);
-        out.extend_from_slice(&STATUS.to_le_bytes());
+        out.extend_from_slice(&Status::AUTOCOMMIT.to_le_bytes());
         out.extend_from_slice(&[high0, high1, NONCE_BYTES as u8 + 1]);
         out.extend_from_slice(&[0; 10]);
         put_nul_string(out, &self.nonce.0[8..]);
@@ -204,6 +207,8 @@ pub struct Response<'a> {
     /// How the proof was made; empty if the client does not say, which means
     /// `mysql_native_password`.
     pub plugin: &'a [u8],
+    /// Whether one COM_QUERY may hold several statements.
+    pub multi_statements: bool,
 }
 
 /// The response cannot be used; the connection ends.
@@ -259,6 +264,7 @@ impl<'a> Response<'a> {
         let has = |capability| capabilities & capability != 0;
         let database = if has(CONNECT_WITH_DB) { reader.nul_string_or_rest() } else { b"" };
         let plugin = if has(PLUGIN_AUTH) { reader.nul_string_or_rest() } else { b"" };
-        Ok(Response { user, proof, database, plugin })
+        let multi_statements = has(MULTI_STATEMENTS);
+        Ok(Response { user, proof, database, plugin, multi_statements })
     }
 }

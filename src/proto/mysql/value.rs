@@ -3,7 +3,7 @@
 //! Specification: "Protocol Basics", "Integer Types" and "String Types".
 //!
 //! ```text
-//!   fixed        01 | 02 01 | 04 03 02 01            1, 2, 4 bytes, little-endian
+//!   fixed        01 | 02 01 | 04 03 02 01            1, 2, 4, 8 bytes, little-endian
 //!   lenenc int   00..fa                              the value itself
 //!                fc xx xx | fd xx xx xx | fe 8 bytes the value follows
 //!                fb                                  not an integer: NULL, in rows
@@ -13,7 +13,7 @@
 //!
 //! Limits: none of its own; nothing is copied, and a length is believed only as far as bytes are
 //! there. A lenenc integer may be longer than it needs to be (clients do not, but the text allows
-//! it). Left out: 3, 6 and 8 byte fixed integers and floats, which text answers never need.
+//! it). Left out: 3 and 6 byte fixed integers, which nothing here has.
 //!
 //! ```
 //! use encke::proto::mysql::value::{Reader, put_lenenc_string};
@@ -76,6 +76,11 @@ impl<'a> Reader<'a> {
     /// Four bytes.
     pub fn u32(&mut self) -> Result<u32, Malformed> {
         Ok(self.integer(4)? as u32)
+    }
+
+    /// Eight bytes.
+    pub fn u64(&mut self) -> Result<u64, Malformed> {
+        self.integer(8)
     }
 
     /// A length-encoded integer. `fb` (NULL) and `ff` (an error packet) are none.
