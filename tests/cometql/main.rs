@@ -7,6 +7,7 @@ mod insert;
 mod login;
 mod nasty;
 mod prepared;
+mod server;
 mod several;
 mod statements;
 #[path = "../support/mod.rs"]

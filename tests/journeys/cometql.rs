@@ -77,7 +77,8 @@ fn every_error_has_mysqls_number_and_the_connection_goes_on() {
     assert_eq!(client.command(0x7f, b"").error(), (1047, "08S01"));
     assert_eq!(client.command(0x02, b"nowhere").error(), (1049, "42000"));
     assert_eq!(client.command(0x02, b"CometQL_v1"), Reply::Ok);
-    assert_eq!(client.command(0x16, b"SELECT ?").error().0, 1295);
+    assert_eq!(client.command(0x16, b"SELECT ? FROM").error().0, 1064);
+    assert_eq!(client.command(0x17, b"\x09\0\0\0\0\x01\0\0\0").error(), (1243, "HY000"));
     assert_eq!(get(server.http, "/stats").json()["messages_published"], 0, "all or none");
 }
 
