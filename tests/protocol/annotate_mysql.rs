@@ -4,6 +4,7 @@ use encke::proto::annotate::mysql::{from_client, from_server};
 use encke::proto::mysql::Code;
 use encke::proto::mysql::handshake::{Greeting, Nonce, Plugin, encode_fast_success, encode_switch};
 use encke::proto::mysql::packet::Writer;
+use encke::proto::mysql::prepared::prepared;
 use encke::proto::mysql::resultset::{self, Status};
 
 const ON: Status = Status::AUTOCOMMIT;
@@ -62,7 +63,7 @@ fn a_handshake_response_shows_everything_but_the_proof() {
 
 #[test]
 fn commands_have_names() {
-    let rows: [(&[u8], &str); 8] = [
+    let rows: [(&[u8], &str); 16] = [
         (b"\x09\0\0\0\x03SELECT 1", "packet 0, 9 bytes: 03 COM_QUERY \"SELECT 1\""),
         (b"\x01\0\0\0\x01", "packet 0, 1 bytes: 01 COM_QUIT"),
         (b"\x01\0\0\0\x0e", "packet 0, 1 bytes: 0e COM_PING"),
@@ -72,6 +73,20 @@ fn commands_have_names() {
             "packet 0, 17 bytes: 11 COM_CHANGE_USER, user \"root\", database \"db\", plugin \"\"",
         ),
         (b"\x05\0\0\0\x17\x01\0\0\0", "packet 0, 5 bytes: 17 COM_STMT_EXECUTE, argument (4 bytes)"),
+        (
+            b"\x0d\0\0\0\x17\x01\0\0\0\0\x01\0\0\0\x01\0\0",
+            "packet 0, 13 bytes: 17 COM_STMT_EXECUTE of statement 1, 3 bytes of parameters",
+        ),
+        (b"\x09\0\0\0\x16SELECT ?", "packet 0, 9 bytes: 16 COM_STMT_PREPARE \"SELECT ?\""),
+        (
+            b"\x09\0\0\0\x18\x02\0\0\0\x01\0xy",
+            "packet 0, 9 bytes: 18 COM_STMT_SEND_LONG_DATA for parameter 1 of statement 2 (2 bytes)",
+        ),
+        (b"\x05\0\0\0\x19\x02\0\0\0", "packet 0, 5 bytes: 19 COM_STMT_CLOSE of statement 2"),
+        (b"\x05\0\0\0\x1a\x02\0\0\0", "packet 0, 5 bytes: 1a COM_STMT_RESET of statement 2"),
+        (b"\x03\0\0\0\x1b\0\0", "packet 0, 3 bytes: 1b COM_SET_OPTION several statements on"),
+        (b"\x04\0\0\0\x04t\0\0", "packet 0, 4 bytes: 04 COM_FIELD_LIST of \"t\""),
+        (b"\x02\0\0\x01xy", "packet 1, 2 bytes: goes on with the command, 2 bytes of it"),
         (b"\x02\0\0\0\xf0\x01", "packet 0, 2 bytes: f0 an unknown command, argument (1 bytes)"),
         (b"\0\0\0\0", "packet 0, 0 bytes: no command at all"),
     ];
@@ -139,6 +154,35 @@ fn rows_are_rows_however_many_there_are() {
     assert!(lines[4..304].iter().all(|line| line.ends_with("2 bytes: row \"\", NULL")));
     assert!(lines[304].contains("fe EOF"));
     assert!(lines[305].contains("00 OK"));
+}
+
+#[test]
+fn prepared_statements_are_told_from_other_answers() {
+    let lines = written(1, |writer| prepared(writer, 7, 1, &["a".to_owned()], ON));
+    let definition = "VAR_STRING, character set 45, width 1024";
+    let eof = "fe EOF, 0 warnings, status 0x0002 AUTOCOMMIT";
+    assert_eq!(
+        lines,
+        [
+            "packet 1, 12 bytes: 00 prepared, statement 7, 1 columns, 1 parameters".to_owned(),
+            format!("packet 2, 23 bytes: column 1 \"?\", {definition}"),
+            format!("packet 3, 5 bytes: {eof}"),
+            format!("packet 4, 23 bytes: column 1 \"a\", {definition}"),
+            format!("packet 5, 5 bytes: {eof}"),
+        ]
+    );
+    let names = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
+    let lines = written(1, |writer| {
+        resultset::columns(writer, &names, ON);
+        resultset::binary_row(writer, &[Some("x".to_owned()), None, Some(String::new())]);
+        resultset::binary_row(writer, &[None, None, None]);
+        resultset::eof(writer, ON);
+        resultset::fields(writer, "t", ["a"], ON);
+    });
+    assert!(lines[5].ends_with(": binary row \"x\", NULL, \"\""), "{}", lines[5]);
+    assert!(lines[6].ends_with(": binary row NULL, NULL, NULL"), "{}", lines[6]);
+    assert!(lines[8].contains(": column 1 \"a\" of \"\".\"t\", VAR_STRING"), "{}", lines[8]);
+    assert_eq!(lines[9], format!("packet 10, 5 bytes: {eof}"));
 }
 
 #[test]

@@ -1,7 +1,8 @@
-//! MySQL packets of either side, up to text result sets ("MySQL Client/Server Protocol").
+//! MySQL packets of either side ("MySQL Client/Server Protocol").
 //!
 //! Which packet is what depends on what went before; here it is told from its number and its first
-//! byte, which is enough as long as an answer is looked at whole.
+//! byte, which is enough as long as an answer is looked at whole. Rows are shown as texts if they can be
+//! read as such, and else as those of a prepared statement.
 
 use super::{hidden, quote};
 use crate::proto::mysql::command::{self, Command};
@@ -65,13 +66,19 @@ const STATUSES: [&str; 16] = [
     "15",
 ];
 
+/// Of COM_STMT_EXECUTE: the statement's number, the cursor, the count of iterations.
+const EXECUTE_HEAD_BYTES: usize = 9;
+/// Of an answer to COM_STMT_PREPARE, without definitions.
+const PREPARED_BYTES: usize = 12;
+
 /// A table whose rows are secrets: a statement that names it is not shown.
 const SECRET_TABLE: &str = "users_auth";
 
 /// Packets of a client. Before the login what they hold is mostly proof.
 pub fn from_client(bytes: &[u8], is_logged_in: bool) -> Vec<String> {
     each_packet(bytes, |sequence, payload| match (is_logged_in, sequence) {
-        (true, _) => of_command(payload),
+        (true, 0) => of_command(payload),
+        (true, _) => vec![format!("goes on with the command, {} bytes of it", payload.len())],
         (false, 1) => of_response(payload),
         (false, _) => vec![format!("proof {}", hidden(payload))],
     })
@@ -91,7 +98,10 @@ enum Part {
     First,
     /// So many definitions, this one the nth, and then an EOF.
     Columns(u64, u64),
-    Rows,
+    /// Of so many columns.
+    Rows(u64),
+    /// Definitions without rows, this one the nth, and then an EOF.
+    Fields(u64),
 }
 
 fn each_packet(bytes: &[u8], mut describe: impl FnMut(u8, &[u8]) -> Vec<String>) -> Vec<String> {
@@ -133,6 +143,26 @@ fn of_command(payload: &[u8]) -> Vec<String> {
             quote(change.database),
             quote(change.plugin)
         ),
+        Ok(Command::FieldList { table, wildcard }) if wildcard.is_empty() => {
+            format!(" of {}", quote(table))
+        }
+        Ok(Command::FieldList { table, wildcard }) => {
+            format!(" of {} like {}", quote(table), quote(wildcard))
+        }
+        Ok(Command::Execute(execute)) => {
+            // What is bound may be a secret, and which statement this is was said long ago.
+            let parameters = argument.len().saturating_sub(EXECUTE_HEAD_BYTES);
+            format!(" of statement {}, {parameters} bytes of parameters", execute.statement)
+        }
+        Ok(Command::SendLongData { statement, parameter, data }) => {
+            format!(" for parameter {parameter} of statement {statement} {}", hidden(data))
+        }
+        Ok(Command::CloseStatement(id) | Command::ResetStatement(id) | Command::Fetch(id)) => {
+            format!(" of statement {id}")
+        }
+        Ok(Command::SetOption { multi_statements }) => {
+            format!(" several statements {}", if multi_statements { "on" } else { "off" })
+        }
         _ if argument.is_empty() => String::new(),
         _ => format!(", argument {}", hidden(argument)),
     };
@@ -172,6 +202,9 @@ fn of_server(sequence: u8, payload: &[u8], part: &mut Part) -> Result<Vec<String
             error(reader)?
         }
         (Part::First, 0x0a) if sequence == 0 => return greeting(reader),
+        (Part::First, 0x00) if payload.len() == PREPARED_BYTES && ok(reader).is_err() => {
+            prepared(reader)?
+        }
         (Part::First, 0x00) if payload.len() >= 7 => ok(reader)?,
         (Part::First, 0x01) if payload.len() == 2 => format!(
             "more for the login: {}",
@@ -181,20 +214,31 @@ fn of_server(sequence: u8, payload: &[u8], part: &mut Part) -> Result<Vec<String
             let plugin = quote(reader.nul_string()?);
             format!("switch to {plugin}, nonce {}", hidden(reader.nul_string_or_rest()))
         }
-        (Part::Columns(..), 0xfe) if payload.len() <= 5 => {
-            *part = Part::Rows;
+        (Part::Columns(count, _), 0xfe) if payload.len() <= 5 => {
+            *part = Part::Rows(count);
             eof(reader)? + ": rows follow"
         }
         (_, 0xfe) if payload.len() <= 5 => {
             *part = Part::First;
             eof(reader)?
         }
+        (Part::First, 0x03) if payload[1..].starts_with(b"def") => {
+            *part = Part::Fields(2);
+            column(Reader::new(payload), 1)?
+        }
+        (Part::Fields(number), _) => {
+            *part = Part::Fields(number + 1);
+            column(Reader::new(payload), number)?
+        }
         (Part::First, _) => first_of_rows(payload, part),
         (Part::Columns(count, number), _) => {
             *part = Part::Columns(count, number + 1);
             column(Reader::new(payload), number)?
         }
-        (Part::Rows, _) => row(payload)?,
+        (Part::Rows(count), _) => match row(payload) {
+            Ok(texts) if texts.len() as u64 == count => format!("row {}", texts.join(", ")),
+            _ => format!("binary row {}", binary_row(payload, count)?.join(", ")),
+        },
     };
     Ok(vec![line])
 }
@@ -219,6 +263,9 @@ fn greeting(mut reader: Reader<'_>) -> Result<Vec<String>, Malformed> {
 fn ok(mut reader: Reader<'_>) -> Result<String, Malformed> {
     let (rows, id) = (reader.lenenc_integer()?, reader.lenenc_integer()?);
     let (status, warnings) = (reader.u16()?, reader.u16()?);
+    if !reader.is_empty() {
+        return Err(Malformed);
+    }
     let status = bits(status.into(), 4, &STATUSES);
     Ok(format!("00 OK, {rows} rows, insert id {id}, status {status}, {warnings} warnings"))
 }
@@ -271,7 +318,13 @@ fn column(mut reader: Reader<'_>, number: u64) -> Result<String, Malformed> {
     ))
 }
 
-fn row(payload: &[u8]) -> Result<String, Malformed> {
+/// Of COM_STMT_PREPARE; the definitions of parameters and columns follow.
+fn prepared(mut reader: Reader<'_>) -> Result<String, Malformed> {
+    let (id, columns, parameters) = (reader.u32()?, reader.u16()?, reader.u16()?);
+    Ok(format!("00 prepared, statement {id}, {columns} columns, {parameters} parameters"))
+}
+
+fn row(payload: &[u8]) -> Result<Vec<String>, Malformed> {
     let mut values = Vec::new();
     let mut rest = payload;
     while let Some(&first) = rest.first() {
@@ -284,7 +337,20 @@ fn row(payload: &[u8]) -> Result<String, Malformed> {
         values.push(quote(reader.lenenc_string()?));
         rest = reader.rest();
     }
-    Ok(format!("row {}", values.join(", ")))
+    Ok(values)
+}
+
+/// A row of texts after COM_STMT_EXECUTE: its bitmap says what is NULL, from the third bit.
+fn binary_row(payload: &[u8], count: u64) -> Result<Vec<String>, Malformed> {
+    let mut reader = Reader::new(payload);
+    reader.u8()?;
+    let count = usize::try_from(count).map_err(|_| Malformed)?;
+    let bitmap = reader.bytes(count.saturating_add(2).div_ceil(8))?;
+    let value = |bit: usize| match bitmap[bit / 8] >> (bit % 8) & 1 {
+        1 => Ok("NULL".to_owned()),
+        _ => reader.lenenc_string().map(quote),
+    };
+    (2..count.saturating_add(2)).map(value).collect()
 }
 
 fn type_name(kind: u8) -> String {
