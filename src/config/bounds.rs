@@ -51,7 +51,7 @@ pub(crate) const LIMITS: [Bound<Limits>; 33] = [
     bound!(feed_bytes_max, KB, 1024 * MB),
     bound!(channels_per_session_max, 1, 10_000),
     bound!(held_messages_max, 1, 100_000),
-    bound!(texts_max, 0, 10_000_000),
+    bound!(texts_max, 0, 65_534),
     bound!(callbacks_max, 1, CALLBACKS_MAX),
     bound!(deleted_channels_max, 1, 1_000_000),
     bound!(deleted_seconds, 1, 86_400),

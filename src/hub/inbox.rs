@@ -8,23 +8,20 @@ use super::users::ByUser;
 #[derive(Default)]
 pub struct Inbox {
     tenants: Vec<ByUser<Devices>>,
+    /// The lists of users with several devices; an empty one is free.
+    lists: Vec<Vec<SubscriberId>>,
+    free: Vec<u32>,
 }
 
 /// Most users have one device, which needs no list of its own.
+#[derive(Clone, Copy)]
 enum Devices {
     One([SubscriberId; 1]),
-    #[expect(clippy::box_collection, reason = "8 bytes instead of 24 in every user's entry")]
-    Many(Box<Vec<SubscriberId>>),
+    /// Index into `Inbox::lists`.
+    Many(u32),
 }
 
-impl Devices {
-    fn all(&self) -> &[SubscriberId] {
-        match self {
-            Devices::One(one) => one,
-            Devices::Many(many) => many,
-        }
-    }
-}
+const _: () = assert!(size_of::<Devices>() <= 8);
 
 impl Inbox {
     /// A device of a user begins to listen.
@@ -38,10 +35,15 @@ impl Inbox {
             None => {
                 users.get_or_insert_with(user, || Devices::One([subscriber]));
             }
-            Some(Devices::Many(many)) => many.push(subscriber),
-            Some(devices) => {
-                let many = devices.all().iter().copied().chain([subscriber]).collect();
-                *devices = Devices::Many(Box::new(many));
+            Some(Devices::Many(list)) => self.lists[*list as usize].push(subscriber),
+            Some(devices @ Devices::One(_)) => {
+                let Devices::One([first]) = *devices else { return };
+                let list = self.free.pop().unwrap_or_else(|| {
+                    self.lists.push(Vec::new());
+                    self.lists.len() as u32 - 1
+                });
+                self.lists[list as usize] = vec![first, subscriber];
+                *devices = Devices::Many(list);
             }
         }
     }
@@ -49,23 +51,35 @@ impl Inbox {
     /// A device goes.
     pub fn remove(&mut self, tenant: TenantId, user: &str, subscriber: SubscriberId) {
         let Some(users) = self.tenants.get_mut(usize::from(tenant.0)) else { return };
-        let Some(devices) = users.get_mut(user) else { return };
-        let is_last = match devices {
-            Devices::One(one) => one[0] == subscriber,
-            Devices::Many(many) => {
-                many.retain(|known| *known != subscriber);
-                many.is_empty()
+        let Some(devices) = users.get(user) else { return };
+        let is_last = match *devices {
+            Devices::One([one]) => one == subscriber,
+            Devices::Many(list) => {
+                let devices = &mut self.lists[list as usize];
+                devices.retain(|known| *known != subscriber);
+                if devices.is_empty() {
+                    *devices = Vec::new();
+                    self.free.push(list);
+                }
+                devices.is_empty()
             }
         };
         if is_last {
             users.remove(user);
+        }
+        if self.free.len() == self.lists.len() {
+            (self.free, self.lists) = (Vec::new(), Vec::new());
         }
     }
 
     /// The devices of a user.
     pub fn devices(&self, tenant: TenantId, user: &str) -> &[SubscriberId] {
         let users = self.tenants.get(usize::from(tenant.0));
-        users.and_then(|users| users.get(user)).map_or(&[], Devices::all)
+        match users.and_then(|users| users.get(user)) {
+            Some(Devices::One(one)) => one,
+            Some(&Devices::Many(list)) => &self.lists[list as usize],
+            None => &[],
+        }
     }
 
     /// How many users of a tenant are here.

@@ -96,7 +96,11 @@ impl<S: Socket> Server<S> {
                 self.push_to_feed(message);
             }
             Happened::Kicked { tenant, channel } => self.on_kicked(tenant, &channel),
-            Happened::Said(word) => self.push_to_feed(word),
+            Happened::Said(word) => {
+                if self.hub.find(word.tenant, &word.channel).is_some() {
+                    self.push_to_feed(word);
+                }
+            }
             Happened::ToUser(message) => self.deliver_to_user(&message),
             Happened::UserKicked { tenant, user } => self.on_user_kicked(tenant, &user),
         }

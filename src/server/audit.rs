@@ -124,7 +124,7 @@ impl<S: Socket> Server<S> {
             let conn = self.connections.find(*key).expect("a session has a slot");
             assert_eq!((conn.phase, conn.tenant), (Phase::Detached, *tenant));
             let extra = conn.extra.map(|index| self.extras.get(index));
-            assert!(matches!(extra, Some(Extra::Session(own, _)) if own == name));
+            assert!(matches!(extra, Some(Extra::Session(own)) if own.0 == *name));
         }
     }
 }

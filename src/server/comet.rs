@@ -63,20 +63,25 @@ pub(crate) struct Comet {
     pub agent: TextId,
     pub origin: TextId,
     pub language: TextId,
-    /// Where it came from, if a proxy said so.
-    #[cfg_attr(not(feature = "cometql"), expect(dead_code, reason = "only statements show it"))]
-    pub address: Option<Box<IpAddr>>,
-    /// The name of its session, in which it may go away for a while.
-    session: Option<Box<str>>,
-    /// Who it is to its own messages.
-    id: ConnectionId,
     /// The engine counts it among the devices of its user.
     has_arrived: bool,
     /// It said goodbye, was sent away, or another connection has taken its place.
     is_over: bool,
+    pub rare: Option<Box<Rare>>,
+}
+
+const _: () = assert!(size_of::<Comet>() <= 48);
+
+/// What only few of them have.
+#[derive(Default, PartialEq, Eq)]
+pub(crate) struct Rare {
+    /// Where it came from, if a proxy said so.
+    #[cfg_attr(not(feature = "cometql"), expect(dead_code, reason = "only statements show it"))]
+    pub address: Option<IpAddr>,
+    /// The name of its session, in which it may go away for a while.
+    session: Option<Box<str>>,
     /// Messages for its user that it cannot be given now: it is still arriving, or away.
-    #[expect(clippy::box_collection, reason = "8 bytes instead of 24 in every client's box")]
-    held: Option<Box<Vec<Rc<Personal>>>>,
+    held: Option<Vec<Rc<Personal>>>,
     /// The page's origin, for the answer to a parked poll.
     page: Option<Box<str>>,
 }
@@ -112,7 +117,25 @@ pub(crate) enum Asked {
 impl Comet {
     /// The name of its session.
     pub fn session_name(&self) -> Option<&str> {
-        self.session.as_deref()
+        self.rare.as_ref()?.session.as_deref()
+    }
+
+    fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// What was held back: it can be given now.
+    fn take_held(&mut self) -> Option<Vec<Rc<Personal>>> {
+        let held = self.rare.as_mut()?.held.take();
+        self.drop_rare_if_empty();
+        held
+    }
+
+    /// Nothing rare is left: its box goes.
+    fn drop_rare_if_empty(&mut self) {
+        if self.rare.as_deref() == Some(&Rare::default()) {
+            self.rare = None;
+        }
     }
 }
 
@@ -140,7 +163,7 @@ impl<S: Socket> Server<S> {
             }
             self.become_websocket(slot, format);
         }
-        let comet = self.comet_of(slot, head, &reply, &hello);
+        let comet = self.comet_of(head, &reply, &hello);
         let index = self.extras.put(Extra::Comet(Box::new(comet)));
         self.connections.get_mut(slot).extra = Some(index);
         let tenant = self.connections.get(slot).tenant;
@@ -179,12 +202,19 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    fn comet_of(&mut self, slot: u32, head: &Head<'_>, reply: &Reply, hello: &Hello) -> Comet {
+    fn comet_of(&mut self, head: &Head<'_>, reply: &Reply, hello: &Hello) -> Comet {
         let texts_max = self.settings.limits.texts_max;
         let mut keep = |name: &str, bytes_max: usize| {
             let value = head.header(name).unwrap_or_default();
             let value = String::from_utf8_lossy(&value[..value.len().min(bytes_max)]);
             self.texts.take(&value, texts_max)
+        };
+        let rare = Rare {
+            address: forwarded_for(head),
+            session: hello.session.clone(),
+            held: None,
+            // Only a poll is answered later.
+            page: reply.origin.clone().filter(|_| hello.transport_poll),
         };
         Comet {
             user: 0,
@@ -192,36 +222,20 @@ impl<S: Socket> Server<S> {
             agent: keep("User-Agent", AGENT_BYTES_MAX),
             origin: keep("Origin", AGENT_BYTES_MAX),
             language: keep("Accept-Language", LANGUAGE_BYTES_MAX),
-            address: forwarded_for(head).map(Box::new),
-            session: hello.session.clone(),
-            id: self.comet_id(slot, hello),
             has_arrived: false,
             is_over: false,
-            held: None,
-            page: reply.origin.clone(),
+            rare: (rare != Rare::default()).then(|| Box::new(rare)),
         }
     }
 
-    /// A session is the same sender on whatever connection it speaks.
-    fn comet_id(&self, slot: u32, hello: &Hello) -> ConnectionId {
-        let tenant = self.connections.get(slot).tenant;
-        match &hello.session {
-            Some(session) => id_of_session(tenant, session),
-            None => self.connection_id_of_slot(slot),
-        }
-    }
-
-    /// Who a connection is to messages that are not to come back to their sender.
+    /// Who a connection is to messages that are not to come back to their sender. A session is the same
+    /// on whatever connection it speaks.
     pub(super) fn connection_id(&self, slot: u32) -> ConnectionId {
-        match self.comet(slot) {
-            Some(comet) => comet.id,
-            None => self.connection_id_of_slot(slot),
+        let conn = self.connections.get(slot);
+        if let Some(session) = self.comet(slot).and_then(Comet::session_name) {
+            return id_of_session(conn.tenant, session);
         }
-    }
-
-    fn connection_id_of_slot(&self, slot: u32) -> ConnectionId {
-        let generation = self.connections.get(slot).generation;
-        ConnectionId(u64::from(generation & !SESSION_BIT) << 32 | u64::from(slot))
+        ConnectionId(u64::from(conn.generation & !SESSION_BIT) << 32 | u64::from(slot))
     }
 
     pub(super) fn comet(&self, slot: u32) -> Option<&Comet> {

@@ -1,5 +1,6 @@
 //! Fan-out: each affected subscriber is visited once and gets its part of a batch in one write.
 
+use std::num::NonZeroU32;
 use std::rc::Rc;
 
 use super::Server;
@@ -89,7 +90,7 @@ impl<S: Socket> Server<S> {
         // Of a batch all is to come or nothing: the first visit brings the parts of all memberships.
         let is_visited = |batch: &UnderWay| {
             let further = conn.more.map(|index| self.furthers.get(index));
-            further.is_some_and(|further| further.visited == self.batch_number)
+            further.is_some_and(|further| further.visited.get() == self.batch_number)
                 || !self.memberships(slot).any(|it| batch.batch.is_to_come(&self.hub, it))
         };
         Some(match &self.under_way {
@@ -123,10 +124,12 @@ impl<S: Socket> Server<S> {
     fn visit_with_care(&mut self, under_way: &mut UnderWay, slot: u32, part: usize) {
         if let Some(index) = self.connections.get(slot).more {
             let further = self.furthers.get_mut(index);
-            if further.visited == self.batch_number {
+            if further.visited.get() == self.batch_number {
                 return;
             }
-            further.visited = self.batch_number;
+            if let Some(number) = NonZeroU32::new(self.batch_number) {
+                further.visited = number;
+            }
         }
         self.drop_furthers_if_empty(slot);
         let parts = self.parts_of(under_way, slot, part);

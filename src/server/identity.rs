@@ -197,7 +197,7 @@ pub(super) fn claims_of(extra: &Extra) -> Option<&Rc<Claims>> {
     match extra {
         Extra::Token(claims) => Some(claims),
         Extra::Poll(extra) => extra.claims.as_ref(),
-        Extra::Session(_, claims) => claims.as_ref(),
+        Extra::Session(session) => session.1.as_ref(),
         Extra::Comet(_) | Extra::MySql(_) => None,
     }
 }

@@ -4,17 +4,20 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+/// As many as have a number, whatever is configured.
+pub(crate) const TEXTS_MAX: usize = u16::MAX as usize - 1;
+
 /// A text in the table, or none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct TextId(u32);
+pub(crate) struct TextId(u16);
 
 /// The table. Above its bound a text is not kept, and shown as if it had not been said.
 #[derive(Default)]
 pub(crate) struct Interned {
-    numbers: HashMap<Rc<str>, u32>,
+    numbers: HashMap<Rc<str>, u16>,
     /// Each with the number of its users; without users it is free for another.
     texts: Vec<(Rc<str>, u32)>,
-    free: Vec<u32>,
+    free: Vec<u16>,
 }
 
 impl Interned {
@@ -24,18 +27,18 @@ impl Interned {
             return TextId(0);
         }
         if let Some(&number) = self.numbers.get(text) {
-            self.texts[number as usize].1 += 1;
+            self.texts[usize::from(number)].1 += 1;
             return TextId(number + 1);
         }
-        if self.numbers.len() >= texts_max {
+        if self.numbers.len() >= texts_max.min(TEXTS_MAX) {
             return TextId(0);
         }
         let text: Rc<str> = text.into();
         let number = self.free.pop().unwrap_or_else(|| {
             self.texts.push((Rc::clone(&text), 0));
-            self.texts.len() as u32 - 1
+            self.texts.len() as u16 - 1
         });
-        self.texts[number as usize] = (Rc::clone(&text), 1);
+        self.texts[usize::from(number)] = (Rc::clone(&text), 1);
         self.numbers.insert(text, number);
         TextId(number + 1)
     }
@@ -43,7 +46,7 @@ impl Interned {
     /// One user less.
     pub fn give_back(&mut self, id: TextId) {
         let Some(number) = id.0.checked_sub(1) else { return };
-        let (text, users) = &mut self.texts[number as usize];
+        let (text, users) = &mut self.texts[usize::from(number)];
         *users -= 1;
         if *users > 0 {
             return;
@@ -60,7 +63,7 @@ impl Interned {
     #[cfg_attr(not(feature = "cometql"), allow(dead_code, reason = "only statements show it"))]
     pub fn text(&self, id: TextId) -> &str {
         match id.0.checked_sub(1) {
-            Some(number) => &self.texts[number as usize].0,
+            Some(number) => &self.texts[usize::from(number)].0,
             None => "",
         }
     }

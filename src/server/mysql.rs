@@ -267,11 +267,12 @@ impl<S> View for Here<'_, S> {
 /// What a client of CometServerApi has shown of itself.
 fn member_of(comet: &Comet, texts: &Interned) -> Member {
     let text = |id| texts.text(id).into();
+    let address = comet.rare.as_ref().and_then(|rare| rare.address);
     Member {
         user: if comet.user > 0 { comet.user.to_string().into() } else { "".into() },
         uuid: comet.uuid.map(|uuid| uuid.to_string()).unwrap_or_default(),
         agent: text(comet.agent),
-        address: comet.address.as_ref().map(|address| address.to_string()).unwrap_or_default(),
+        address: address.map(|address| address.to_string()).unwrap_or_default(),
         origin: text(comet.origin),
         language: text(comet.language),
     }

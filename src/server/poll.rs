@@ -105,7 +105,7 @@ impl<S: Socket> Server<S> {
         let mut conn = Conn { phase: Phase::Detached, tenant, format: FORMAT, ..Conn::free() };
         conn.flags.set(Flags::PRESENCE_ONLY);
         conn.deadline = Tick::after(self.now, self.settings.limits.session_seconds);
-        conn.extra = Some(self.extras.put(Extra::Session(name.clone(), claims)));
+        conn.extra = Some(self.extras.put(Extra::Session(Box::new((name.clone(), claims)))));
         let key = self.connections.insert(conn);
         self.metrics.enter(Phase::Detached, FORMAT);
         self.sessions.insert((tenant, name), key);

@@ -1,5 +1,7 @@
 //! How listening begins and ends; what comes before it is the matter of `resume.rs`.
 
+use std::num::NonZeroU32;
+use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
 use super::Server;
@@ -25,17 +27,56 @@ use crate::transports::{event_stream, stream};
 
 /// Memberships beyond the first.
 pub(crate) struct Further {
-    pub memberships: Box<[Membership]>,
-    /// The batch that visited this subscriber last: it is found once for every channel.
-    pub visited: u32,
+    pub memberships: Rest,
+    /// The batch that visited this subscriber last, or `NEVER`: it is found once for every channel.
+    pub visited: NonZeroU32,
 }
+
+/// No batch has visited a subscriber yet.
+const NEVER: NonZeroU32 = NonZeroU32::MAX;
+
+/// A few memberships; a single one needs no allocation.
+pub(crate) enum Rest {
+    One([Membership; 1]),
+    Many(Box<[Membership]>),
+}
+
+impl From<&[Membership]> for Rest {
+    fn from(memberships: &[Membership]) -> Rest {
+        match memberships {
+            &[one] => Rest::One([one]),
+            many => Rest::Many(many.into()),
+        }
+    }
+}
+
+impl Deref for Rest {
+    type Target = [Membership];
+    fn deref(&self) -> &[Membership] {
+        match self {
+            Rest::One(one) => one,
+            Rest::Many(many) => many,
+        }
+    }
+}
+
+impl DerefMut for Rest {
+    fn deref_mut(&mut self) -> &mut [Membership] {
+        match self {
+            Rest::One(one) => one,
+            Rest::Many(many) => many,
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Option<Further>>() <= 24);
 
 /// What only some phases have.
 pub(crate) enum Extra {
     /// Of a parked poll.
     Poll(Box<PollExtra>),
     /// A session without a connection: its name, and whose it is.
-    Session(Box<str>, Option<Rc<Claims>>),
+    Session(Box<(Box<str>, Option<Rc<Claims>>)>),
     /// What a subscriber's token says.
     Token(Rc<Claims>),
     /// A client of CometServerApi.
@@ -44,6 +85,8 @@ pub(crate) enum Extra {
     #[cfg_attr(not(feature = "cometql"), expect(dead_code, reason = "nobody speaks MySQL"))]
     MySql(Option<Box<MySql>>),
 }
+
+const _: () = assert!(size_of::<Option<Extra>>() <= 16);
 
 /// What must be known to answer a parked poll, beyond the slot.
 #[derive(Default, PartialEq, Eq)]
@@ -209,8 +252,8 @@ impl<S: Socket> Server<S> {
         let conn = self.connections.get_mut(slot);
         conn.first = memberships[0];
         if memberships.len() > 1 {
-            let memberships = memberships[1..].into();
-            conn.more = Some(self.furthers.put(Further { memberships, visited: 0 }));
+            let memberships = Rest::from(&memberships[1..]);
+            conn.more = Some(self.furthers.put(Further { memberships, visited: NEVER }));
         }
         Ok(())
     }
@@ -265,12 +308,12 @@ impl<S: Socket> Server<S> {
             Some(index) => self.furthers.get_mut(index).memberships = rest.into(),
             None if rest.is_empty() => {}
             None => {
-                let further = Further { memberships: rest.into(), visited: 0 };
+                let further = Further { memberships: rest.into(), visited: NEVER };
                 conn.more = Some(self.furthers.put(further));
             }
         }
         let further = self.connections.get(slot).more.map(|index| self.furthers.get(index));
-        let is_visited = further.is_some_and(|further| further.visited == self.batch_number);
+        let is_visited = further.is_some_and(|further| further.visited.get() == self.batch_number);
         if self.under_way.is_none() || !is_visited {
             self.drop_furthers_if_empty(slot);
         }
@@ -341,8 +384,8 @@ impl<S: Socket> Server<S> {
         if let Some(index) = input {
             self.inputs.take(index);
         }
-        if let Some(Extra::Session(name, _)) = extra.map(|index| self.extras.take(index)) {
-            self.sessions.remove(&(tenant, name));
+        if let Some(Extra::Session(session)) = extra.map(|index| self.extras.take(index)) {
+            self.sessions.remove(&(tenant, session.0));
         }
         self.asks.remove(&slot);
     }

@@ -18,6 +18,9 @@ const SUBSCRIBER_BYTES_MAX: usize = 128;
 const MEMBERSHIP_BYTES_MAX: usize = 24;
 const CHANNEL_BYTES_MAX: usize = 200;
 
+/// Bytes of a session of CometServerApi with a user and two channels that are too many.
+const SESSION_BYTES_MAX: usize = 224;
+
 const CLIENTS: u32 = 10_000;
 /// Wires beyond the subscribers'.
 const PUBLISHER: u32 = CLIENTS + 1;
@@ -156,6 +159,39 @@ fn use_well(crowd: &mut Crowd, kind: &Kind, ten_messages: &'static [u8]) {
         "idle: no boxes"
     );
     crowd.server.verify();
+}
+
+/// Everybody is somebody else, in one of 50 browsers, and none of it is in an allocation of its own that
+/// could be shared.
+#[test]
+fn a_session_of_cometserverapi_is_small() {
+    let key = |user: u32| (user.to_string().into(), "0123456789abcdef0123456789abcdef".into());
+    let requests: Vec<_> = (1..=CLIENTS)
+        .map(|user| {
+            let target = format!(
+                "/ws/sesion=0123456789abcdef0123456789abcdef&myid={user}&devid=1&v=4.08\
+                 &uuid=abcdefghijklmnopqrstuvw{user:09}&api=js"
+            );
+            let request = String::from_utf8_lossy(upgrade(&target)).into_owned();
+            let agent = format!("User-Agent: Mozilla/5.0 browser {}", user % 50);
+            lasting(request.replace("User-Agent: crowd", &agent).into_bytes())
+        })
+        .collect();
+    let list = lasting(frame(0x81, b"subscription\nweb_chat\nnews"));
+    let mut crowd = Crowd::with_records(WIRES, |_| (), (1..=CLIENTS).map(key).collect());
+    let alone = held_bytes();
+    for (client, request) in (1..=CLIENTS).zip(requests) {
+        crowd.connect(client);
+        crowd.send(client, request);
+        crowd.send(client, list);
+    }
+    crowd.wait(1);
+    let held = crowd.server.holdings();
+    assert_eq!((held.memberships, held.texts), (2 * CLIENTS as usize, 50));
+    let bytes = (held_bytes() - alone) / CLIENTS as usize;
+    println!("{bytes:6} bytes a session of CometServerApi with a user and two channels");
+    crowd.server.verify();
+    assert!(bytes <= SESSION_BYTES_MAX, "{bytes} bytes a session");
 }
 
 fn publish(crowd: &mut Crowd, messages: &'static [u8]) {

@@ -1,7 +1,10 @@
 //! A server whose clients are wires: what a test or a bench needs to fill it, publish and let it work.
 
+use encke::engines::Engine;
 use encke::engines::memory::{self, MemoryEngine};
 use encke::hub::clock::Now;
+use encke::hub::command::{Change, Command, RecordKind};
+use encke::hub::message::TenantId;
 use encke::server::settings::{Echo, Settings};
 use encke::server::{Key, Listener, Next, Readiness, Server};
 
@@ -23,13 +26,24 @@ pub struct Crowd {
 impl Crowd {
     /// A server without clients, and wires for `most`. The first publishes, if anybody does.
     pub fn new(most: usize, adjust: impl FnOnce(&mut Settings)) -> Crowd {
+        Crowd::with_records(most, adjust, Vec::new())
+    }
+
+    /// The same, with keys of users in the engine.
+    pub fn with_records(
+        most: usize,
+        adjust: impl FnOnce(&mut Settings),
+        records: Vec<(Box<str>, Box<str>)>,
+    ) -> Crowd {
         wires::lay(most);
         let now = Now { ms: 1_000_000, unix_second: 1_763_690_000, unix_nanos: 0 };
         let keys = vec![None; most + 1];
         let mut settings = Settings::default();
         settings.echoes.push(Echo { path: "/echo".into(), is_reversed: false });
         adjust(&mut settings);
-        let engine = MemoryEngine::new(1, memory::Limits::default(), now);
+        let mut engine = MemoryEngine::new(1, memory::Limits::default(), now);
+        let (tenant, kind, change) = (TenantId(0), RecordKind::UserKey, Change::Put);
+        engine.submit(None, Command::ChangeRecords { tenant, kind, records, change }, now);
         Crowd { server: Server::new(settings, Box::new(engine), [7; 20], now), now, keys }
     }
 

@@ -7,7 +7,7 @@
 
 use std::rc::Rc;
 
-use super::{Comet, Opening, Purpose};
+use super::{Comet, Opening, Purpose, Rare};
 use crate::dialects::comet_js::frames::{self, Answers, Member, ServerInfo};
 use crate::dialects::comet_js::variant;
 use crate::dialects::native::Refusal;
@@ -43,7 +43,7 @@ impl<S: Socket> Server<S> {
         let tenant = self.connections.get(slot).tenant;
         if let Some(comet) = self.comet_mut(slot) {
             comet.user = user;
-            comet.held = Some(Box::default());
+            comet.rare_mut().held = Some(Vec::new());
         }
         let user: Box<str> = user.to_string().into();
         self.inbox.add(tenant, &user, SubscriberId(slot));
@@ -134,7 +134,7 @@ impl<S: Socket> Server<S> {
         waiting: &[Rc<Personal>],
         said: &mut Vec<u8>,
     ) {
-        let held = self.comet_mut(slot).and_then(|comet| comet.held.take()).unwrap_or_default();
+        let held = self.comet_mut(slot).and_then(Comet::take_held).unwrap_or_default();
         for message in waiting {
             let mut object = Vec::new();
             frames::queued_personal(message, variant, &mut object);
@@ -185,7 +185,8 @@ impl<S: Socket> Server<S> {
     fn take_session_over(&mut self, slot: u32, tenant: TenantId) -> Vec<ChannelName> {
         let key = self.connections.get(slot).key(slot);
         let Some(comet) = self.comet(slot) else { return Vec::new() };
-        let (user, Some(name)) = (comet.user, comet.session.clone()) else { return Vec::new() };
+        let (user, Some(name)) = (comet.user, comet.session_name()) else { return Vec::new() };
+        let name = name.into();
         let Some(old) = self.comet_sessions.insert((tenant, name), key) else { return Vec::new() };
         if self.connections.find(old).is_none() || old == key {
             return Vec::new();
@@ -227,7 +228,7 @@ impl<S: Socket> Server<S> {
         let tenant = self.connections.get(slot).tenant;
         let Some(comet) = self.comet(slot) else { return };
         let member = Member { user: comet.user, uuid: comet.uuid };
-        let sender = Sender { user: None, except: Some(comet.id) };
+        let sender = Sender { user: None, except: Some(self.connection_id(slot)) };
         let Ok(event) = EventName::new(event) else { return };
         let message = NewMessage {
             channel: channel.clone(),
@@ -245,7 +246,7 @@ impl<S: Socket> Server<S> {
     pub(in crate::server) fn leave_comet(&mut self, slot: u32) {
         let Some(comet) = self.comet(slot) else { return };
         let phase = self.connections.get(slot).phase;
-        let may_return = comet.session.is_some()
+        let may_return = comet.session_name().is_some()
             && !comet.is_over
             && matches!(phase, Phase::WebSocket | Phase::EventStream | Phase::LongPoll)
             && (comet.has_arrived || comet.user == 0);
@@ -264,8 +265,9 @@ impl<S: Socket> Server<S> {
         }
         let channels = self.channels_of(slot);
         let Some(comet) = self.comet_mut(slot) else { return false };
-        comet.held.get_or_insert_default();
-        let (user, Some(name)) = (comet.user, comet.session.clone()) else { return false };
+        comet.rare_mut().held.get_or_insert_default();
+        let (user, Some(name)) = (comet.user, comet.session_name()) else { return false };
+        let name = name.into();
         let mut away = Conn { phase: Phase::Detached, tenant, format, extra, ..Conn::free() };
         away.flags.set(Flags::PRESENCE_ONLY);
         away.deadline = Tick::after(self.now, self.settings.limits.session_seconds);
@@ -295,7 +297,8 @@ impl<S: Socket> Server<S> {
         let tenant = conn.tenant;
         let Some(index) = conn.extra.take() else { return };
         let Extra::Comet(comet) = self.extras.take(index) else { return };
-        let Comet { user, session, has_arrived, held, .. } = *comet;
+        let Comet { user, has_arrived, rare, .. } = *comet;
+        let Rare { session, held, .. } = rare.map(|rare| *rare).unwrap_or_default();
         for text in [comet.agent, comet.origin, comet.language] {
             self.texts.give_back(text);
         }
@@ -310,7 +313,7 @@ impl<S: Socket> Server<S> {
             self.inbox.remove(tenant, &user, SubscriberId(slot));
             if has_arrived {
                 let word = status(&user, "offline");
-                let unread = held.map(|held| *held).unwrap_or_default();
+                let unread = held.unwrap_or_default();
                 self.tell(Command::Depart { tenant, user, unread, word });
             }
         }
@@ -319,9 +322,8 @@ impl<S: Socket> Server<S> {
     /// Holds a message back for a device that cannot be given it now; false if it can.
     pub(in crate::server) fn hold_personal(&mut self, slot: u32, message: &Rc<Personal>) -> bool {
         let most = self.settings.limits.held_messages_max;
-        let Some(held) = self.comet_mut(slot).and_then(|comet| comet.held.as_mut()) else {
-            return false;
-        };
+        let rare = self.comet_mut(slot).and_then(|comet| comet.rare.as_mut());
+        let Some(held) = rare.and_then(|rare| rare.held.as_mut()) else { return false };
         if held.len() >= most {
             // The engine has it still, for as long as anybody may come back for it.
             held.remove(0);
@@ -339,7 +341,7 @@ impl<S: Socket> Server<S> {
 
     /// The page to which a parked poll is answered.
     pub(in crate::server) fn page_of(&mut self, slot: u32) -> Option<Box<str>> {
-        self.comet_mut(slot).and_then(|comet| comet.page.take())
+        self.comet_mut(slot)?.rare.as_mut()?.page.take()
     }
 
     /// Writes answers to a client as it wants them, dated now.
