@@ -93,8 +93,6 @@ impl Flags {
     pub const STALLED: Flags = Flags(1 << 7);
     /// It has published what is not to come back to it.
     pub const HAS_SENT: Flags = Flags(1 << 8);
-    /// A back end's packet has statements that are not run yet; until then nothing more is read.
-    pub const UNFINISHED: Flags = Flags(1 << 15);
     /// Counts as present, but gets no messages.
     pub const PRESENCE_ONLY: Flags = Flags(1 << 9);
     /// The last deadline sent a ping: this one only looks for its answer.
@@ -105,8 +103,9 @@ impl Flags {
     pub const KEEP_ALIVE: Flags = Flags(1 << 13);
     /// A parked poll came by HTTP/1.0.
     pub const HTTP10: Flags = Flags(1 << 14);
-    /// The answer to a wrong password waits; nothing more is read.
-    pub const HELD_BACK: Flags = Flags(1 << 15);
+    /// A back end pauses: statements of its packet are not run yet, or the answer to its wrong password
+    /// waits. Until then nothing more is read.
+    pub const PAUSED: Flags = Flags(1 << 15);
     /// A request head has begun and not ended.
     pub const IN_HEAD: Flags = Flags(1 << 10);
 
@@ -191,8 +190,7 @@ impl<S> Conn<S> {
     pub fn takes_input(&self) -> bool {
         matches!(self.phase, Phase::Http | Phase::WebSocket | Phase::MySql)
             && !self.flags.has(Flags::ASKING)
-            && !self.flags.has(Flags::UNFINISHED)
-            && !self.flags.has(Flags::HELD_BACK)
+            && !self.flags.has(Flags::PAUSED)
             && !self.flags.has(Flags::LAST_WORDS)
             && self.outbox.is_none()
     }

@@ -31,7 +31,7 @@ impl<S: Socket> Server<S> {
     /// Lets a connection do what it can: use what has arrived, then read.
     pub(super) fn take_turn(&mut self, key: Key) {
         let flags = self.connections.get(key.slot).flags;
-        if flags.has(Flags::UNFINISHED) {
+        if flags.has(Flags::PAUSED) {
             self.go_on_mysql(key.slot);
         }
         if self.connections.find(key).is_none() {
@@ -88,7 +88,7 @@ impl<S: Socket> Server<S> {
     /// Bytes stay in the kernel. Where only the client's going could matter, a FIN is just that.
     fn hold_unread(&mut self, slot: u32) {
         let conn = self.connections.get(slot);
-        let is_waiting = conn.phase == Phase::LongPoll || conn.flags.has(Flags::HELD_BACK);
+        let is_waiting = conn.phase == Phase::LongPoll || self.is_held_back(slot);
         if is_waiting && conn.flags.has(Flags::READ_CLOSED) {
             self.logins.drop_answer(conn.key(slot));
             self.cut(slot, Disconnect::ByPeer);

@@ -21,7 +21,7 @@ pub struct Limits {
     pub echo_bytes_max: usize,
     /// Bytes that wait for one client's socket; beyond it the client is cut.
     pub outbox_bytes_max: usize,
-    /// Bytes of a SQL statement.
+    /// Bytes of a SQL statement; of all that a back end has prepared; of values it has sent ahead for them.
     pub statement_bytes_max: usize,
     /// Rows of one INSERT.
     pub statement_rows_max: usize,

@@ -68,8 +68,11 @@ impl<S: Socket> Server<S> {
         if self.feed_is_full() {
             return self.queue(slot);
         }
+        if !self.mysql(slot).is_some_and(Session::is_resting) {
+            return;
+        }
         let Some(mut session) = self.take_mysql(slot) else { return };
-        self.connections.get_mut(slot).flags.clear(Flags::UNFINISHED);
+        self.connections.get_mut(slot).flags.clear(Flags::PAUSED);
         let mut out = Vec::new();
         let step = self.in_context(|context| session.go_on(context, &mut out));
         self.after_step(slot, session, step, out);
@@ -105,7 +108,7 @@ impl<S: Socket> Server<S> {
     }
 
     fn leave_unfinished(&mut self, slot: u32) {
-        self.connections.get_mut(slot).flags.set(Flags::UNFINISHED);
+        self.connections.get_mut(slot).flags.set(Flags::PAUSED);
         self.queue(slot);
     }
 
@@ -119,7 +122,7 @@ impl<S: Socket> Server<S> {
             Ok(()) => {
                 let deadline = Tick::after(self.now, self.settings.limits.login_seconds);
                 let conn = self.connections.get_mut(slot);
-                conn.flags.set(Flags::HELD_BACK);
+                conn.flags.set(Flags::PAUSED);
                 conn.deadline = deadline;
             }
             Err(answer) => self.turn_down(slot, &answer),
@@ -127,7 +130,7 @@ impl<S: Socket> Server<S> {
     }
 
     fn turn_down(&mut self, slot: u32, answer: &[u8]) {
-        self.connections.get_mut(slot).flags.clear(Flags::HELD_BACK);
+        self.connections.get_mut(slot).flags.clear(Flags::PAUSED);
         self.out(slot).extend_from_slice(answer);
         self.finish(slot, Disconnect::Finished);
     }
@@ -166,8 +169,18 @@ impl<S: Socket> Server<S> {
 
     /// The tenant that a back end has logged in to.
     pub(super) fn mysql_tenant(&self, slot: u32) -> Option<TenantId> {
+        let session = self.mysql(slot).filter(|session| session.is_authenticated());
+        session.map(Session::tenant)
+    }
+
+    /// Whether a client waits to hear that its password is wrong.
+    pub(super) fn is_held_back(&self, slot: u32) -> bool {
+        self.mysql(slot).is_some_and(|session| session.failed_login().is_some())
+    }
+
+    fn mysql(&self, slot: u32) -> Option<&Session> {
         match self.extras.get(self.connections.get(slot).extra?) {
-            Extra::MySql(Some(session)) if session.is_authenticated() => Some(session.tenant()),
+            Extra::MySql(session) => session.as_deref(),
             _ => None,
         }
     }

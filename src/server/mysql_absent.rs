@@ -29,6 +29,10 @@ impl<S: Socket> Server<S> {
 
     pub(super) fn go_on_mysql(&mut self, _: u32) {}
 
+    pub(super) fn is_held_back(&self, _: u32) -> bool {
+        false
+    }
+
     pub(super) fn answer_wrong_logins(&mut self) -> Option<u64> {
         None
     }

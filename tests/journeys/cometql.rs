@@ -145,9 +145,13 @@ fn pipelined_and_dribbled_packets_are_answered_in_order() {
 #[test]
 fn only_the_right_password_is_let_in() {
     let server = Encke::start(&["--cometql-password", "geheim"]);
-    for wrong in [None, Some(""), Some("Geheim"), Some("geheim ")] {
+    let clients = [None, Some(""), Some("Geheim"), Some("geheim ")].map(|wrong| {
         let mut client = MySql::connect(port(&server));
-        assert_eq!(client.log_in("root", wrong).error(), (1045, "28000"), "{wrong:?}");
+        client.send_login("root", wrong);
+        (wrong, client)
+    });
+    for (wrong, mut client) in clients {
+        assert_eq!(client.reply(2).error(), (1045, "28000"), "{wrong:?}");
         client.ends();
     }
     let mut client = MySql::connect(port(&server));

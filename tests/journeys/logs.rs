@@ -159,9 +159,14 @@ fn a_back_ends_packets_are_shown_without_its_password() {
 fn a_flood_of_failed_logins_is_a_few_lines_and_a_number() {
     let server = logging("info", &["--cometql-password", "secret"]);
     let address = server.cometql.expect("a port");
-    for _ in 0..100 {
+    let wrong = |_| {
         let mut client = crate::mysql::MySql::connect(address);
-        client.log_in("root", Some("wrong")).error();
+        client.send_login("root", Some("wrong"));
+        client
+    };
+    let clients: Vec<_> = (0..100).map(wrong).collect();
+    for mut client in clients {
+        client.reply(2).error();
     }
     // Nobody is connected any more, and still it is told.
     let counted = eventually("what was held back is counted", || {

@@ -59,10 +59,15 @@ impl MySql {
 
     /// Logs in by `mysql_native_password`.
     pub fn log_in(&mut self, user: &str, password: Option<&str>) -> Reply {
+        self.send_login(user, password);
+        self.reply(2)
+    }
+
+    /// Says who it is, and does not wait for the answer: to a wrong password it comes late.
+    pub fn send_login(&mut self, user: &str, password: Option<&str>) {
         let proof = password.map(|password| native_proof(password, &self.nonce));
         let response = response(user, &proof.unwrap_or_default(), "mysql_native_password");
         self.send(1, &response);
-        self.reply(2)
     }
 
     /// Logs in as a client of MySQL 8 does: names the other plugin, is sent a fresh nonce for it.

@@ -143,7 +143,7 @@ fn of_command(payload: &[u8]) -> Vec<String> {
             quote(change.database),
             quote(change.plugin)
         ),
-        Ok(Command::FieldList { table, wildcard }) if wildcard.is_empty() => {
+        Ok(Command::FieldList { table, wildcard: b"" }) => {
             format!(" of {}", quote(table))
         }
         Ok(Command::FieldList { table, wildcard }) => {
