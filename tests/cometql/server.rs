@@ -257,6 +257,20 @@ fn assert_several(packets: &[(u8, Vec<u8>)], count: usize) {
     }
 }
 
+#[test]
+fn a_client_that_has_said_all_gets_the_answers_to_all_its_statements() {
+    let mut world = World::new(None);
+    let client = world.connect(None);
+    client.take();
+    world.send(&client, &packet(1, &response("root", b"", None, None)));
+    world.send(&client, &packet(0, b"\x1b\0\0"));
+    client.take();
+    client.pipe.borrow_mut().to_server.extend(several(200));
+    world.leave(&client);
+    assert_several(&client.take(), 200);
+    assert!(!client.pipe.borrow().is_open);
+}
+
 /// An engine that answers late, a client that reads slowly, and a next command that is already there.
 #[test]
 fn several_statements_go_on_after_each_answer() {
