@@ -77,7 +77,7 @@ impl Session {
                 let names = run::fields(table.to_string(), &self.who(), context)?;
                 let wildcard = String::from_utf8_lossy(wildcard);
                 let fits = |name: &&str| wildcard.is_empty() || variables::is_like(name, &wildcard);
-                let names = names.iter().copied().filter(fits);
+                let names = names.into_iter().filter(fits);
                 self.write(out, |writer| resultset::fields(writer, &table, names, status));
             }
             Command::SetOption { multi_statements } => {

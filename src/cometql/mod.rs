@@ -7,30 +7,36 @@
 //!   out. `login`, `commands`: its parts. `prepared`: its prepared statements. `texts`: several statements in one packet.
 //! - `statement`: SQL text to `Statement`, through the `sqlparser` package and `tree`. `literal`:
 //!   what a quoted text means.
-//! - `run`: what a statement does. `variables`: what `@@name` says.
+//! - `run`: what a statement does. `condition`, `select`: WHERE and the rest of a SELECT. `show`: SHOW.
+//!   `variables`: what `@@name` says.
 //! - `tables`: one file for each table and one line in a list.
 //!
 //! No socket, clock or random source is used here: all come in through `Context`.
 
 mod commands;
+mod condition;
 pub mod literal;
 mod login;
 mod prepared;
 pub mod run;
+mod select;
 pub mod session;
+mod show;
 pub mod statement;
 pub mod tables;
 mod texts;
 mod tree;
 pub mod variables;
 
+use std::borrow::Cow;
 use std::fmt;
 
-use crate::hub::command::Command;
+use crate::hub::command::{Command, Refusal};
 use crate::hub::message::TenantId;
 use crate::proto::mysql::Code;
 
 pub use session::Session;
+pub use show::StatusKind;
 
 /// Who may log in.
 #[derive(Clone, Copy, Debug)]
@@ -62,8 +68,8 @@ pub trait View {
     fn subscribers(&self, tenant: TenantId, pipe: &str) -> u64;
     /// Who listens here to a pipe, the newest first, at most `most`.
     fn members(&self, tenant: TenantId, pipe: &str, most: usize) -> Vec<Member>;
-    /// What `SHOW STATUS` says, by name.
-    fn status(&self, tenant: TenantId) -> Vec<(&'static str, String)>;
+    /// What a part of `SHOW STATUS` says, by name.
+    fn status(&self, tenant: TenantId, kind: StatusKind) -> Vec<(Cow<'static, str>, String)>;
 }
 
 /// One connection on a pipe, as far as it showed something of itself; else empty.
@@ -130,8 +136,25 @@ pub enum Error {
     NoDatabase(Box<str>),
     /// No such table.
     NoTable(Box<str>),
-    /// A table of CometQL that this server does not have yet.
-    TableNotYet(&'static str),
+    /// A table that only shows something.
+    ReadOnly(&'static str),
+    /// A table that never worked.
+    NotReady(&'static str),
+    /// A table whose rows never change.
+    NoUpdate(&'static str),
+    /// A call without a telephone exchange.
+    NoMediaServer,
+    /// No values of the key in the WHERE, for this verb.
+    NoKey {
+        /// What was to be done, as CppComet calls it.
+        verb: &'static str,
+        /// The column.
+        key: &'static str,
+    },
+    /// More comparisons in one WHERE than the bound.
+    TooManyConditions(usize),
+    /// More values of one IN than the bound.
+    TooManyValues(usize),
     /// No such column.
     NoColumn(Box<str>),
     /// Another number of values than of columns; the row, from 1.
@@ -148,8 +171,24 @@ pub enum Error {
     NameTooLong,
     /// An event above 64 bytes.
     EventTooLong,
-    /// A message above the bound, in bytes.
-    MessageTooLong(usize),
+    /// A text above its bound.
+    ValueTooLong {
+        /// Its column.
+        column: &'static str,
+        /// The bound.
+        bytes_max: usize,
+    },
+    /// A key of a user above 32 bytes.
+    HashTooLong,
+    /// A key of a user with other characters than `0-9A-Za-z=+/_`.
+    BadHash,
+    /// A value that is no number of a user.
+    BadId {
+        /// The first one.
+        least: u32,
+    },
+    /// A value that is no number, for this column.
+    NotNumber(&'static str),
     /// A name or event with other characters than `A-Za-z0-9_-`.
     BadCharacter,
     /// More text around the values than the bound, in bytes.
@@ -187,11 +226,12 @@ impl Error {
             Error::Syntax(_) => Code::SYNTAX,
             Error::NotUtf8 => Code::BAD_STRING,
             Error::NoDatabase(_) => Code::UNKNOWN_DATABASE,
-            Error::NoTable(_) | Error::TableNotYet(_) => Code::UNKNOWN_TABLE,
+            Error::NoTable(_) => Code::UNKNOWN_TABLE,
             Error::NoColumn(_) => Code::UNKNOWN_COLUMN,
             Error::NameTooLong
             | Error::EventTooLong
-            | Error::MessageTooLong(_)
+            | Error::HashTooLong
+            | Error::ValueTooLong { .. }
             | Error::SentTooMuch(_) => Code::TOO_LONG,
             Error::NoStatement(_) => Code::UNKNOWN_STATEMENT,
             Error::NoCursor(_) => Code::NO_CURSOR,
@@ -206,24 +246,29 @@ impl Error {
     /// CppComet's number, which begins the text in brackets.
     pub fn peer_number(&self) -> u16 {
         match self {
-            Error::NotServed(_) => 2,
+            Error::NotServed(_) | Error::NoUpdate(_) => 2,
             Error::Syntax(_) => 3,
-            Error::NameTooLong | Error::EventTooLong | Error::MessageTooLong(_) => 11,
+            Error::ReadOnly(_) | Error::NotReady(_) => 10,
+            Error::NameTooLong | Error::EventTooLong | Error::HashTooLong => 11,
+            Error::ValueTooLong { .. } | Error::StatementTooLong(_) => 11,
             Error::NotUtf8 | Error::Required(_) | Error::NotLiteral(_) | Error::BadCharacter => 12,
-            Error::StatementTooLong(_) | Error::SentTooMuch(_) => 11,
+            Error::SentTooMuch(_) => 11,
+            Error::BadHash | Error::BadId { .. } | Error::NotNumber(_) => 12,
             Error::WrongArguments(_) => 12,
-            Error::ColumnTwice(_) => 13,
+            Error::ColumnTwice(_) | Error::NoKey { .. } => 13,
             Error::NoColumn(_) | Error::ColumnCount(_) => 14,
-            Error::NoDatabase(_) | Error::NoTable(_) | Error::TableNotYet(_) => 15,
+            Error::NoDatabase(_) | Error::NoTable(_) => 15,
             Error::NoStatement(_) | Error::NoCursor(_) => 15,
             Error::Empty | Error::NameTooShort => 17,
-            Error::TooManyRows(_) | Error::TooManyParameters => 19,
-            Error::Denied => 403,
+            Error::TooManyConditions(_) => 18,
+            Error::TooManyRows(_) | Error::TooManyValues(_) | Error::TooManyParameters => 19,
             Error::TooManyColumns => 20,
+            Error::Denied => 403,
             Error::TooManyStatements(_)
             | Error::TooManyChannels
             | Error::TooManyRecords
-            | Error::Unavailable => 500,
+            | Error::Unavailable
+            | Error::NoMediaServer => 500,
         }
     }
 }
@@ -241,9 +286,19 @@ impl fmt::Display for Error {
                 write!(f, "Select database failure: unknown database '{name}'")
             }
             Error::NoTable(name) => write!(f, "Table doesn't exist: '{name}'"),
-            Error::TableNotYet(name) => {
-                write!(f, "Table doesn't exist: `{name}` is known, but this server has it not yet")
+            Error::ReadOnly(name) => write!(f, "Table `{name}` is read only"),
+            Error::NotReady(name) => write!(f, "Table `{name}` is not ready yet"),
+            Error::NoUpdate(name) => write!(f, "UPDATE of `{name}` is not yet implemented"),
+            Error::NoMediaServer => {
+                f.write_str("field in ini file not set option `host` in section `sip`")
             }
+            Error::NoKey { verb, key } => write!(
+                f,
+                "{verb} without transferring the requested values of the primary key is not \
+                 supported: say WHERE {key} = … or {key} IN (…)"
+            ),
+            Error::TooManyConditions(max) => write!(f, "Too many conditions: at most {max}"),
+            Error::TooManyValues(max) => write!(f, "Too many values in one IN: at most {max}"),
             Error::NoColumn(name) => write!(f, "Not a specific column: unknown column '{name}'"),
             Error::ColumnCount(row) => {
                 write!(f, "Error in columns list: the number of values in row {row} differs")
@@ -256,9 +311,18 @@ impl fmt::Display for Error {
             Error::NameTooShort => f.write_str("Channel name is too short"),
             Error::NameTooLong => f.write_str("Channel name is too long"),
             Error::EventTooLong => f.write_str("Channel event_name is too long"),
-            Error::MessageTooLong(max) => {
-                write!(f, "Data is too long for column 'message': at most {max} bytes")
+            Error::ValueTooLong { column, bytes_max } => {
+                write!(f, "Data is too long for column '{column}': at most {bytes_max} bytes")
             }
+            Error::HashTooLong => f.write_str("Hash string is too long: at most 32 bytes"),
+            Error::BadHash => f.write_str(
+                "Contains an invalid characters in the string hash: only 0-9A-Za-z=+/_ may be in it",
+            ),
+            Error::BadId { least } => write!(
+                f,
+                "The id field must be non-negative: a whole number from {least} to 2147483648"
+            ),
+            Error::NotNumber(name) => write!(f, "field `{name}` must be a whole number"),
             Error::BadCharacter => {
                 f.write_str("The channel name can contain only the characters A-Za-z0-9_-")
             }
@@ -285,6 +349,16 @@ impl fmt::Display for Error {
             Error::TooManyChannels => f.write_str("There are too many channels"),
             Error::TooManyRecords => f.write_str("There is no room for more records"),
             Error::Unavailable => f.write_str("The engine is unavailable, try again"),
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Error {
+        match refusal {
+            Refusal::TooManyChannels => Error::TooManyChannels,
+            Refusal::TooManyRecords => Error::TooManyRecords,
+            Refusal::Unavailable => Error::Unavailable,
         }
     }
 }

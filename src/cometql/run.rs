@@ -1,17 +1,18 @@
 //! What a statement does: an answer at once, or a command for the engine and how its outcome is
 //! told.
 
+use super::condition::Condition;
 use super::literal::Literal;
-use super::statement::{Constant, Item, Statement, TableName};
-use super::tables::{self, Place, Rows, TABLES};
-use super::{Account, Context, Error, View, variables};
-use crate::hub::command::{Command, Outcome};
+use super::select::{each_once, select, titles};
+use super::show::{DATABASE, show};
+use super::statement::{Constant, Item, Statement, TableName, not_served};
+use super::tables::{self, Place, Rows, Table};
+use super::{Account, Context, Error, Limits, View, variables};
+use crate::hub::command::{Change, Command, Outcome};
 use crate::hub::message::TenantId;
 
-/// The database that stands for this version of CometQL.
-pub const DATABASE: &str = "CometQL_v1";
 /// `db_7` is what the user with dev_id 7 sees.
-const DATABASE_PREFIX: &str = "db_";
+pub const DATABASE_PREFIX: &str = "db_";
 
 /// Who is asking.
 pub struct Who<'a> {
@@ -28,7 +29,8 @@ pub struct Who<'a> {
 }
 
 impl Who<'_> {
-    fn variables(&self, context: &Context<'_>) -> variables::State {
+    /// What `@@name` can depend on.
+    pub(super) fn variables(&self, context: &Context<'_>) -> variables::State {
         variables::State {
             statement_bytes_max: context.limits.statement_bytes_max,
             is_autocommit: self.is_autocommit,
@@ -71,14 +73,6 @@ pub enum Answer {
 impl Answer {
     /// OK, and nothing changed that could be counted.
     pub const DONE: Answer = Answer::Done { affected_rows: 0, insert_id: 0 };
-
-    fn rows(columns: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Run {
-        let values = |row: Vec<String>| row.into_iter().map(Some).collect();
-        Run::Now(Answer::Rows {
-            columns: columns.iter().map(|name| name.to_string()).collect(),
-            rows: rows.into_iter().map(values).collect(),
-        })
-    }
 }
 
 /// Runs one statement.
@@ -89,35 +83,26 @@ pub fn run(statement: Statement, who: &Who<'_>, context: &Context<'_>) -> Result
             let name = open_database(&name, who.tenant, context.accounts)?;
             Ok(Run::Use(name))
         }
-        Statement::Insert { table, columns, rows } => insert(&table, columns, rows, who, context),
-        Statement::Unserved { verb, table } => {
+        Statement::Insert { table, columns, rows, change } => {
             let table = find_table(&table, who, context)?;
-            Err(Error::NotServed(format!("{verb} of `{}`", table.name).into()))
+            insert(table, columns, rows, (change, &Place::of(who, context)))
+        }
+        Statement::Select(query) => {
+            let table = find_table(&query.table, who, context)?;
+            select(*query, table, who, context)
+        }
+        Statement::Update { table, set, condition } => {
+            let table = find_table(&table, who, context)?;
+            update(table, set, condition, &Place::of(who, context))
+        }
+        Statement::Delete { table, condition } => {
+            let table = find_table(&table, who, context)?;
+            delete(table, condition, &Place::of(who, context))
         }
         Statement::SelectConstants { items, has_row } => {
             Ok(select_constants(items, has_row, who, context))
         }
-        Statement::ShowDatabases(like) => {
-            let rows = fitting([DATABASE], like.as_deref()).map(|name| vec![name]);
-            Ok(Answer::rows(&["Database"], rows))
-        }
-        Statement::ShowTables { database, full, like } => {
-            if let Some(name) = database {
-                open_database(&name, who.tenant, context.accounts)?;
-            }
-            Ok(show_tables(full, like.as_deref()))
-        }
-        Statement::ShowVariables(like) => {
-            let state = who.variables(context);
-            let rows = variables::like(like.as_deref(), &state);
-            let rows = rows.map(|(name, value)| vec![name.to_string(), value]);
-            Ok(Answer::rows(&["Variable_name", "Value"], rows))
-        }
-        Statement::ShowStatus(like) => {
-            let rows = fitting(["flag"], like.as_deref()).map(|name| vec![name, "session".into()]);
-            Ok(Answer::rows(&["Variable_name", "Value"], rows))
-        }
-        Statement::ShowWarnings => Ok(Answer::rows(&["Level", "Code", "Message"], [])),
+        Statement::Show(what) => show(what, who, context),
     }
 }
 
@@ -139,11 +124,12 @@ pub fn open_database(
     Err(Error::NoDatabase(name.chars().take(64).collect::<String>().into()))
 }
 
-fn find_table(
+/// The table of that name, if it is in a database of whoever asks.
+pub fn find_table(
     name: &TableName,
     who: &Who<'_>,
     context: &Context<'_>,
-) -> Result<&'static tables::Table, Error> {
+) -> Result<&'static Table, Error> {
     if let Some(database) = &name.database {
         open_database(database, who.tenant, context.accounts)?;
     }
@@ -151,34 +137,29 @@ fn find_table(
 }
 
 fn insert(
-    table: &TableName,
+    table: &Table,
     columns: Option<Vec<String>>,
     rows: Vec<Vec<Literal>>,
-    who: &Who<'_>,
-    context: &Context<'_>,
+    (change, place): (Change, &Place<'_>),
 ) -> Result<Run, Error> {
-    let (insert, columns) = check_insert(table, columns, &rows, who, context)?;
-    insert(Rows { columns, rows }, &Place { tenant: who.tenant, limits: context.limits })
+    let (insert, columns) = check_insert(table, columns, &rows, place.limits)?;
+    insert(Rows { columns, rows, change }, place)
 }
 
 /// What an INSERT must have whatever its values are.
 fn check_insert(
-    table: &TableName,
+    table: &Table,
     columns: Option<Vec<String>>,
     rows: &[Vec<Literal>],
-    who: &Who<'_>,
-    context: &Context<'_>,
+    limits: &Limits,
 ) -> Result<(tables::Insert, Vec<usize>), Error> {
-    let table = find_table(table, who, context)?;
-    let Some(insert) = table.insert else {
-        return Err(Error::NotServed(format!("INSERT into `{}`", table.name).into()));
-    };
+    let insert = table.insert.clone()?;
     let columns = columns.map_or_else(
         || Ok((0..table.columns.len()).collect()),
         |names| column_places(table, names),
     )?;
-    if rows.len() > context.limits.rows_max {
-        return Err(Error::TooManyRows(context.limits.rows_max));
+    if rows.len() > limits.rows_max {
+        return Err(Error::TooManyRows(limits.rows_max));
     }
     if let Some(row) = rows.iter().position(|row| row.len() != columns.len()) {
         return Err(Error::ColumnCount(row + 1));
@@ -194,8 +175,22 @@ pub fn describe(
     context: &Context<'_>,
 ) -> Result<Vec<String>, Error> {
     match statement {
-        Statement::Insert { table, columns, rows } => {
-            check_insert(&table, columns, &rows, who, context)?;
+        Statement::Insert { table, columns, rows, .. } => {
+            let table = find_table(&table, who, context)?;
+            check_insert(table, columns, &rows, context.limits)?;
+            Ok(Vec::new())
+        }
+        Statement::Select(select) => {
+            let table = find_table(&select.table, who, context)?;
+            table.select.clone()?;
+            titles(&select, table)
+        }
+        Statement::Update { table, .. } => {
+            find_table(&table, who, context)?.update.clone()?;
+            Ok(Vec::new())
+        }
+        Statement::Delete { table, .. } => {
+            find_table(&table, who, context)?.delete.clone()?;
             Ok(Vec::new())
         }
         // These are answered at once and change nothing.
@@ -211,18 +206,60 @@ pub fn fields(
     table: String,
     who: &Who<'_>,
     context: &Context<'_>,
-) -> Result<&'static [&'static str], Error> {
-    Ok(find_table(&TableName { database: None, table }, who, context)?.columns)
+) -> Result<Vec<&'static str>, Error> {
+    let table = find_table(&TableName { database: None, table }, who, context)?;
+    Ok(table.columns.iter().map(|column| column.name).collect())
 }
 
-fn column_places(table: &tables::Table, names: Vec<String>) -> Result<Vec<usize>, Error> {
+fn update(
+    table: &Table,
+    set: Vec<(String, Literal)>,
+    condition: Option<Condition>,
+    place: &Place<'_>,
+) -> Result<Run, Error> {
+    let update = table.update.clone()?;
+    let (names, row): (Vec<_>, Vec<_>) = set.into_iter().unzip();
+    let columns = column_places(table, names)?;
+    if columns.contains(&table.key) {
+        return Err(not_served(&"UPDATE of a key"));
+    }
+    let (_, keys) = named_keys(table, &[table.key], condition, "Updating")?;
+    update(Rows { columns, rows: vec![row], change: Change::PutKnown }, keys, place)
+}
+
+fn delete(table: &Table, condition: Option<Condition>, place: &Place<'_>) -> Result<Run, Error> {
+    let delete = table.delete.clone()?;
+    let columns = [&[table.key], table.delete_keys].concat();
+    let (column, keys) = named_keys(table, &columns, condition, "Deleting")?;
+    delete(column, keys, place)
+}
+
+/// The keys that a condition names, and of which column they are. Rows are not read before they are
+/// changed, so the condition may be about nothing else: CppComet ignores the rest, and would change more
+/// than was said.
+fn named_keys(
+    table: &Table,
+    columns: &[usize],
+    condition: Option<Condition>,
+    verb: &'static str,
+) -> Result<(usize, Vec<String>), Error> {
+    let refused = || Error::NoKey { verb, key: table.columns[table.key].name };
+    let filter = condition.ok_or_else(refused)?.on(table)?;
+    let named = |&column: &usize| Some((column, filter.values_of(column)?));
+    let (column, keys) = columns.iter().find_map(named).ok_or_else(refused)?;
+    if !filter.is_about(column) {
+        return Err(not_served(&format!("{verb} by another column than the key")));
+    }
+    let fits = |key: &String| filter.fits(table.columns, &|_| key);
+    Ok((column, each_once(keys).into_iter().filter(fits).collect()))
+}
+
+fn column_places(table: &Table, names: Vec<String>) -> Result<Vec<usize>, Error> {
     let mut places = Vec::with_capacity(names.len());
     for name in names {
-        let short = || name.chars().take(64).collect::<String>().into();
-        let place = table.columns.iter().position(|&column| column == name);
-        let place = place.ok_or_else(|| Error::NoColumn(short()))?;
+        let place = table.place_of(&name)?;
         if places.contains(&place) {
-            return Err(Error::ColumnTwice(short()));
+            return Err(Error::ColumnTwice(tables::short(&name)));
         }
         places.push(place);
     }
@@ -238,7 +275,8 @@ fn select_constants(items: Vec<Item>, has_row: bool, who: &Who<'_>, context: &Co
     Run::Now(Answer::Rows { columns, rows: if has_row { vec![row] } else { Vec::new() } })
 }
 
-fn value_of(constant: Constant, who: &Who<'_>, context: &Context<'_>) -> Option<String> {
+/// What a constant is for whoever asks; `None` is NULL.
+pub fn value_of(constant: Constant, who: &Who<'_>, context: &Context<'_>) -> Option<String> {
     match constant {
         Constant::Null => None,
         Constant::Text(text) => Some(text),
@@ -250,22 +288,6 @@ fn value_of(constant: Constant, who: &Who<'_>, context: &Context<'_>) -> Option<
         Constant::Now => Some(date_time(context.unix_second)),
         Constant::UnixTimestamp => Some(context.unix_second.to_string()),
     }
-}
-
-fn show_tables(full: bool, like: Option<&str>) -> Run {
-    let rows = fitting(TABLES.iter().map(|table| table.name), like)
-        .map(|name| if full { vec![name, "BASE TABLE".into()] } else { vec![name] });
-    Answer::rows(if full { &["Tables", "Table_type"] } else { &["Tables"] }, rows)
-}
-
-fn fitting<'a>(
-    names: impl IntoIterator<Item = &'a str>,
-    like: Option<&str>,
-) -> impl Iterator<Item = String> {
-    names
-        .into_iter()
-        .filter(move |name| like.is_none_or(|pattern| variables::is_like(name, pattern)))
-        .map(str::to_string)
 }
 
 /// `YYYY-MM-DD hh:mm:ss` in UTC. Days to a date: years counted from March have their leap day last.

@@ -25,10 +25,14 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenizer, Word};
 
+use super::condition::Condition;
 use super::literal::Literal;
+use super::select::Select;
+use super::show::Show;
 use super::texts::quoted_bytes;
-use super::tree::understand;
+use super::tree::{self, understand};
 use super::{Error, variables};
+use crate::hub::command::Change;
 
 /// Bytes outside of literals: each may become a token and a node, some hundred times as large. Enough
 /// for a thousand rows and more.
@@ -54,6 +58,26 @@ pub enum Statement {
         columns: Option<Vec<String>>,
         /// The values as written.
         rows: Vec<Vec<Literal>>,
+        /// What becomes of keys that are there already: REPLACE and a plain INSERT write over them.
+        change: Change,
+    },
+    /// `SELECT` from a table.
+    Select(Box<Select>),
+    /// `UPDATE`.
+    Update {
+        /// Which.
+        table: TableName,
+        /// Columns and their new values.
+        set: Vec<(String, Literal)>,
+        /// The WHERE.
+        condition: Option<Condition>,
+    },
+    /// `DELETE`.
+    Delete {
+        /// From which.
+        table: TableName,
+        /// The WHERE.
+        condition: Option<Condition>,
     },
     /// `SELECT` without a table.
     SelectConstants {
@@ -61,13 +85,6 @@ pub enum Statement {
         items: Vec<Item>,
         /// Whether LIMIT lets the one row through.
         has_row: bool,
-    },
-    /// Another verb with a table, which no table serves yet.
-    Unserved {
-        /// What was wanted.
-        verb: &'static str,
-        /// Of which table.
-        table: TableName,
     },
     /// `SET` anything.
     Set {
@@ -81,23 +98,8 @@ pub enum Statement {
     },
     /// `USE` a database.
     Use(String),
-    /// `SHOW DATABASES`; its LIKE.
-    ShowDatabases(Option<String>),
-    /// `SHOW TABLES`.
-    ShowTables {
-        /// `FROM` this database.
-        database: Option<String>,
-        /// `SHOW FULL TABLES`.
-        full: bool,
-        /// Its LIKE.
-        like: Option<String>,
-    },
-    /// `SHOW VARIABLES`; its LIKE.
-    ShowVariables(Option<String>),
-    /// `SHOW STATUS`; its LIKE.
-    ShowStatus(Option<String>),
-    /// `SHOW WARNINGS` or `SHOW ERRORS`.
-    ShowWarnings,
+    /// `SHOW`, `DESCRIBE`.
+    Show(Show),
 }
 
 /// A table's name, perhaps with its database.
@@ -181,9 +183,18 @@ impl Statement {
             Some(other) => return Err(syntax(&format!("'{other}' begins no known statement"))),
         }
         let verb = first.map(Token::to_string).unwrap_or_default();
-        // CppComet takes forms of SET that are in no grammar, and none of them does anything.
-        if matches!(first, Some(Token::Word(word)) if word.keyword == Keyword::SET) {
-            return Ok(Statement::Set { autocommit: variables::autocommit_of(&tokens) });
+        match first {
+            // CppComet takes forms of SET that are in no grammar, and none of them does anything.
+            Some(Token::Word(word)) if word.keyword == Keyword::SET => {
+                return Ok(Statement::Set { autocommit: variables::autocommit_of(&tokens) });
+            }
+            Some(Token::Word(word)) if word.keyword == Keyword::SHOW => {
+                return tree::show::show(&tokens).map(Statement::Show);
+            }
+            Some(Token::Word(word)) if is_describe(word) => {
+                return tree::show::describe(&tokens).map(Statement::Show);
+            }
+            _ => {}
         }
         let mut statements = Parser::new(&MySqlDialect {})
             .with_recursion_limit(DEPTH_MAX)
@@ -203,16 +214,13 @@ impl Statement {
     pub fn kind(&self) -> &'static str {
         match self {
             Statement::Insert { .. } => "INSERT",
-            Statement::SelectConstants { .. } => "SELECT",
-            Statement::Unserved { verb, .. } => verb,
+            Statement::Select(_) | Statement::SelectConstants { .. } => "SELECT",
+            Statement::Update { .. } => "UPDATE",
+            Statement::Delete { .. } => "DELETE",
             Statement::Set { .. } => "SET",
             Statement::Transaction { .. } => "transaction",
             Statement::Use(_) => "USE",
-            Statement::ShowDatabases(_)
-            | Statement::ShowTables { .. }
-            | Statement::ShowVariables(_)
-            | Statement::ShowStatus(_)
-            | Statement::ShowWarnings => "SHOW",
+            Statement::Show(_) => "SHOW",
         }
     }
 }
@@ -286,6 +294,10 @@ pub(super) fn not_served(what: &impl Display) -> Error {
 
 fn is_blank(token: &Token) -> bool {
     matches!(token, Token::Whitespace(_) | Token::SemiColon | Token::EOF)
+}
+
+fn is_describe(first: &Word) -> bool {
+    matches!(first.keyword, Keyword::DESCRIBE | Keyword::DESC | Keyword::EXPLAIN)
 }
 
 fn is_served(first: &Word) -> bool {

@@ -2,6 +2,8 @@
 
 mod logins;
 
+use std::borrow::Cow;
+
 use super::answers::Ask;
 use super::comet::Comet;
 use super::conn::Flags;
@@ -17,7 +19,7 @@ use super::slab::Slab;
 use super::socket::Socket;
 use super::subscribe::Extra;
 use super::{Server, wire};
-use crate::cometql::{Account, Context, Limits, Member, Session, Step, View};
+use crate::cometql::{Account, Context, Limits, Member, Session, StatusKind, Step, View};
 use crate::hub::Hub;
 use crate::hub::command::Outcome;
 use crate::hub::members::SubscriberId;
@@ -272,8 +274,8 @@ impl<S> View for Here<'_, S> {
         slots.take(most).map(member).collect()
     }
 
-    fn status(&self, _: TenantId) -> Vec<(&'static str, String)> {
-        vec![("flag", "session".to_owned())]
+    fn status(&self, _: TenantId, _: StatusKind) -> Vec<(Cow<'static, str>, String)> {
+        vec![("flag".into(), "session".to_owned())]
     }
 }
 

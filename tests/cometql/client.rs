@@ -1,9 +1,18 @@
 //! The client's side of the wire, written apart from the server's so that neither hides the other's
 //! faults.
 
-use encke::cometql::{Account, Context, Limits, Member, Session, Step, View};
-use encke::hub::command::{Command, Outcome};
-use encke::hub::message::{MessageId, TenantId};
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use encke::cometql::{Account, Context, Limits, Member, Session, StatusKind, Step, View};
+use encke::engines::memory::{self, MemoryEngine};
+use encke::engines::{Engine, Output, Token};
+use encke::hub::clock::Now;
+use encke::hub::command::{Command, Happened, Outcome};
+use encke::hub::message::TenantId;
+use encke::proto::mysql::handshake::{Nonce, native_proof};
 
 pub const LIMITS: Limits =
     Limits { statement_bytes_max: 200_000, message_bytes_max: 100_000, rows_max: 50 };
@@ -16,20 +25,67 @@ pub const TWO_TENANTS: &[Account<'static>] = &[
     Account { tenant: TenantId(2), dev_id: Some(2), password: Some("two") },
 ];
 
-/// A server where nobody is.
-pub struct Nobody;
+/// When everything happens, if nobody lets time pass.
+pub const NOW: u64 = 1_763_690_000;
 
-impl View for Nobody {
-    fn subscribers(&self, _: TenantId, _: &str) -> u64 {
-        0
+/// What the server would know: who listens to which pipe.
+#[derive(Default)]
+pub struct Listeners(pub HashMap<(TenantId, String), Vec<Member>>);
+
+impl View for Listeners {
+    fn subscribers(&self, tenant: TenantId, pipe: &str) -> u64 {
+        self.0.get(&(tenant, pipe.to_owned())).map_or(0, |members| members.len() as u64)
     }
 
-    fn members(&self, _: TenantId, _: &str, _: usize) -> Vec<Member> {
-        Vec::new()
+    fn members(&self, tenant: TenantId, pipe: &str, most: usize) -> Vec<Member> {
+        let members = self.0.get(&(tenant, pipe.to_owned()));
+        members.into_iter().flatten().take(most).cloned().collect()
     }
 
-    fn status(&self, _: TenantId) -> Vec<(&'static str, String)> {
-        Vec::new()
+    fn status(&self, tenant: TenantId, kind: StatusKind) -> Vec<(Cow<'static, str>, String)> {
+        vec![("kind".into(), format!("{kind:?}")), ("id".into(), tenant.0.to_string())]
+    }
+}
+
+/// An engine, and a server around it. Several clients may share one.
+pub struct World {
+    pub engine: MemoryEngine,
+    pub listeners: Listeners,
+    pub second: u64,
+    /// What has come out of the engine's feed.
+    pub feed: Vec<Happened>,
+    /// What clients are told instead of the engine's answer.
+    pub outcome: Option<Outcome>,
+}
+
+impl World {
+    pub fn new(limits: memory::Limits) -> Rc<RefCell<World>> {
+        let now = Now { ms: 0, unix_second: NOW - 1, unix_nanos: 5 };
+        Rc::new(RefCell::new(World {
+            engine: MemoryEngine::new(3, limits, now),
+            listeners: Listeners::default(),
+            second: NOW,
+            feed: Vec::new(),
+            outcome: None,
+        }))
+    }
+
+    /// Runs commands in order; the last one is answered.
+    pub fn run(&mut self, commands: Vec<Command>) -> Outcome {
+        let now = Now { ms: 0, unix_second: self.second, unix_nanos: 0 };
+        let last = commands.len() - 1;
+        let mut answer = None;
+        for (at, command) in commands.into_iter().enumerate() {
+            let token = (at == last).then_some(Token { slot: 0, generation: 0, number: 0 });
+            self.engine.submit(token, command, now);
+            while let Some(output) = self.engine.take() {
+                match output {
+                    Output::Completed(_, outcome) => answer = Some(outcome),
+                    Output::Happened(happened) => self.feed.push(happened),
+                }
+            }
+        }
+        answer.expect("an answer to the last command")
     }
 }
 
@@ -37,8 +93,8 @@ impl View for Nobody {
 #[derive(Debug, PartialEq, Eq, Clone)]
 pub enum Reply {
     Ok {
-        affected: u8,
-        id: u8,
+        affected: u64,
+        id: u64,
     },
     Error {
         number: u16,
@@ -88,7 +144,7 @@ pub struct Client {
     pub session: Session,
     pub accounts: &'static [Account<'static>],
     pub limits: Limits,
-    pub outcome: Outcome,
+    pub world: Rc<RefCell<World>>,
     /// What the session asked of the engine.
     pub asked: Vec<Command>,
     /// What it has written, not taken yet.
@@ -104,32 +160,36 @@ fn context<'a>(
     accounts: &'static [Account<'static>],
     limits: &'a Limits,
     random: &'a mut dyn FnMut(&mut [u8]),
+    world: &'a World,
 ) -> Context<'a> {
     Context {
         accounts,
         limits,
         random,
-        unix_second: 1_763_690_000,
+        unix_second: world.second,
         uptime_seconds: 60,
-        view: &Nobody,
+        view: &world.listeners,
     }
 }
 
 impl Client {
     /// Connected, greeting in `out`.
     pub fn connect(accounts: &'static [Account<'static>]) -> Client {
+        Client::connect_to(World::new(memory::Limits::default()), accounts)
+    }
+
+    /// The same, to a world where others may be.
+    pub fn connect_to(world: Rc<RefCell<World>>, accounts: &'static [Account<'static>]) -> Client {
         let (mut out, mut counter) = (Vec::new(), 0);
         let session = {
-            let mut random = counting(&mut counter);
-            Session::start(7, &mut context(accounts, &LIMITS, &mut random), &mut out)
+            let (mut random, world) = (counting(&mut counter), world.borrow());
+            Session::start(7, &mut context(accounts, &LIMITS, &mut random, &world), &mut out)
         };
-        let last = MessageId { second: 1, n: 1 };
-        let outcome = Outcome::Published { last, elsewhere: 0 };
         Client {
             session,
             accounts,
             limits: LIMITS,
-            outcome,
+            world,
             asked: Vec::new(),
             out,
             closed: false,
@@ -141,7 +201,28 @@ impl Client {
 
     /// Logged in as anybody.
     pub fn open() -> Client {
-        let mut client = Client::connect(OPEN);
+        Client::open_in(World::new(memory::Limits::default()))
+    }
+
+    /// Logged in with a password.
+    pub fn log_in(
+        world: Rc<RefCell<World>>,
+        accounts: &'static [Account<'static>],
+        (user, password, database): (&str, &str, Option<&str>),
+    ) -> Client {
+        let mut client = Client::connect_to(world, accounts);
+        let nonce = greeting_nonce(&client.packets().remove(0).1);
+        let nonce = Nonce::from_random(nonce.try_into().expect("20 bytes"));
+        let proof = native_proof(password.as_bytes(), &nonce);
+        client.send(&packet(1, &response(user, &proof, database, None)));
+        assert!(client.session.is_authenticated());
+        client.out.clear();
+        client
+    }
+
+    /// The same, in a world where others may be.
+    pub fn open_in(world: Rc<RefCell<World>>) -> Client {
+        let mut client = Client::connect_to(world, OPEN);
         client.send(&packet(1, &response("root", b"", None, None)));
         assert!(client.session.is_authenticated());
         client.out.clear();
@@ -154,7 +235,8 @@ impl Client {
         self.unfinished.extend_from_slice(bytes);
         loop {
             let mut random = counting(&mut self.random);
-            let mut context = context(self.accounts, &self.limits, &mut random);
+            let mut world = self.world.borrow_mut();
+            let mut context = context(self.accounts, &self.limits, &mut random, &world);
             let (used, step) = if self.session.is_resting() {
                 (0, self.session.go_on(&context, &mut self.out))
             } else {
@@ -165,8 +247,9 @@ impl Client {
                 Step::More => return,
                 Step::Replied | Step::GoOn => {}
                 Step::Ask(commands) => {
-                    self.asked.extend(commands);
-                    self.session.complete(self.outcome.clone(), &Nobody, &mut self.out);
+                    self.asked.extend(commands.iter().cloned());
+                    let outcome = world.outcome.clone().unwrap_or_else(|| world.run(commands));
+                    self.session.complete(outcome, &world.listeners, &mut self.out);
                 }
                 Step::Close => {
                     self.closed = true;
@@ -367,7 +450,12 @@ pub fn greeting_nonce(payload: &[u8]) -> Vec<u8> {
 
 fn read_reply(payloads: &[&[u8]]) -> Reply {
     match payloads {
-        [[0, affected, id, _, 0, 0, 0]] => Reply::Ok { affected: *affected, id: *id },
+        [[0, numbers @ .., _, 0, 0, 0]] => {
+            let (affected, rest) = read_number(numbers);
+            let (id, rest) = read_number(rest);
+            assert!(rest.is_empty());
+            Reply::Ok { affected, id }
+        }
         [[0xff, low, high, b'#', rest @ ..]] => Reply::Error {
             number: u16::from_le_bytes([*low, *high]),
             state: String::from_utf8(rest[..5].to_vec()).unwrap(),
@@ -387,6 +475,18 @@ fn read_reply(payloads: &[&[u8]]) -> Reply {
         [one] => Reply::Other(one.to_vec()),
         other => panic!("not one answer: {other:x?}"),
     }
+}
+
+/// A length-encoded integer, and what is behind it.
+fn read_number(bytes: &[u8]) -> (u64, &[u8]) {
+    let (skip, width) = match bytes[0] {
+        0xfc => (1, 2),
+        0xfd => (1, 3),
+        0xfe => (1, 8),
+        _ => (0, 1),
+    };
+    let digits = bytes[skip..skip + width].iter().rev();
+    (digits.fold(0, |sum, digit| sum << 8 | u64::from(*digit)), &bytes[skip + width..])
 }
 
 fn read_rows(count: usize, payloads: &[&[u8]]) -> Reply {

@@ -1,6 +1,6 @@
 //! Packets as a network delivers them: in pieces, several at once, too large, out of order.
 
-use crate::client::{Client, LOCKED, Nobody, Reply, packet, packets, response};
+use crate::client::{Client, LOCKED, Listeners, Reply, packet, packets, response};
 use crate::support::splits::splits;
 use encke::cometql::{Session, Step};
 use encke::hub::command::Outcome;
@@ -55,6 +55,7 @@ fn a_session_cut_anywhere_answers_the_same() {
 
 #[test]
 fn nothing_is_taken_while_an_answer_is_due() {
+    let nobody = Listeners::default();
     let mut client = Client::open();
     let input = [packet(0, INSERT), packet(0, b"\x0e")].concat();
     let limits = client.limits;
@@ -65,7 +66,7 @@ fn nothing_is_taken_while_an_answer_is_due() {
         random: &mut random,
         unix_second: 0,
         uptime_seconds: 0,
-        view: &Nobody,
+        view: &nobody,
     };
     let mut out = Vec::new();
     let (used, step) = client.session.feed(&input, &mut context, &mut out);
@@ -73,7 +74,7 @@ fn nothing_is_taken_while_an_answer_is_due() {
     assert!(matches!(step, Step::Ask(_)) && out.is_empty());
     assert_eq!(client.session.feed(&input[used..], &mut context, &mut out), (0, Step::More));
     let last = MessageId { second: 1, n: 1 };
-    client.session.complete(Outcome::Published { last, elsewhere: 3 }, &Nobody, &mut out);
+    client.session.complete(Outcome::Published { last, elsewhere: 3 }, &nobody, &mut out);
     assert_eq!(packets(&out), [(1, vec![0, 0, 0, 2, 0, 0, 0])]);
     let (used, step) = client.session.feed(&input[used..], &mut context, &mut out);
     assert_eq!((used, step), (5, Step::Replied));

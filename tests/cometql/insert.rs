@@ -183,7 +183,7 @@ fn names_at_the_limits() {
 fn what_the_engine_refuses_is_an_error_and_the_connection_stays() {
     let mut client = Client::open();
     for refusal in [Refusal::Unavailable, Refusal::TooManyChannels] {
-        client.outcome = Outcome::Refused(refusal);
+        client.world.borrow_mut().outcome = Some(Outcome::Refused(refusal));
         let reply = client.query(&insert("'x'"));
         let (number, state, text) = reply.error();
         assert_eq!((number, state), (1105, "HY000"));

@@ -7,8 +7,11 @@ mod insert;
 mod login;
 mod nasty;
 mod prepared;
+mod select;
 mod server;
 mod several;
+mod show;
 mod statements;
 #[path = "../support/mod.rs"]
 mod support;
+mod tables;

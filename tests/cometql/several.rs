@@ -65,7 +65,7 @@ fn the_first_error_is_the_last_answer() {
     assert_eq!(replies.len(), 2);
     assert_eq!(replies[1].0.error().0, 1064);
     assert_eq!(messages(&client), ["a"]);
-    client.outcome = Outcome::Refused(Refusal::TooManyChannels);
+    client.world.borrow_mut().outcome = Some(Outcome::Refused(Refusal::TooManyChannels));
     let replies = send(&mut client, &format!("{}; {}", insert("c"), insert("d")));
     assert_eq!(replies.len(), 1, "an error of the engine ends it too");
     assert_eq!(messages(&client), ["a", "c"]);

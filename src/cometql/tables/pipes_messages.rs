@@ -1,85 +1,113 @@
-//! `pipes_messages`: an INSERT publishes to the subscribers of a pipe.
+//! `pipes_messages`: an INSERT publishes to the subscribers of a pipe, a SELECT shows its log.
 
-use super::{Place, Rows, Table};
+use std::rc::Rc;
+
+use super::{
+    Column, Found, Kind, Place, Row, Rows, Table, keys, number, records, required,
+    required_message, text,
+};
 use crate::cometql::Error;
-use crate::cometql::literal::Literal;
 use crate::cometql::run::{Answer, Run};
-use crate::hub::command::{Command, NewMessage, Outcome, Refusal};
-use crate::hub::message::Data;
-use crate::hub::names::{ChannelName, EventName};
+use crate::hub::command::{Command, NewMessage, Outcome};
+use crate::hub::message::{Data, Message};
 
 /// The table. All columns but name, event and message are the server's to fill; what an INSERT
 /// gives them is ignored.
-pub const TABLE: Table = Table {
+pub static TABLE: Table = Table {
     name: "pipes_messages",
-    columns: &["id", "time", "name", "index", "event", "message", "user_id"],
-    insert: Some(insert),
+    columns: COLUMNS,
+    key: NAME,
+    delete_keys: &[ID],
+    is_whole: false,
+    is_listed: true,
+    insert: Ok(insert),
+    select: Ok(select),
+    update: Err(Error::NoUpdate("pipes_messages")),
+    delete: Ok(delete),
 };
 
-const NAME_BYTES_MIN: usize = 3;
-const NAME_BYTES_MAX: usize = 64;
-const EVENT_BYTES_MAX: usize = 64;
+const ID: usize = 0;
+const NAME: usize = 2;
+const COLUMNS: &[Column] = &[
+    Column { name: "id", kind: Kind::MessageId, sql_type: "varchar(32)" },
+    number("time"),
+    text("name", "varchar(64)"),
+    number("index"),
+    text("event", "varchar(64)"),
+    text("message", "text"),
+    number("user_id"),
+];
 
 /// All rows are published together, or none.
 fn insert(rows: Rows, place: &Place<'_>) -> Result<Run, Error> {
-    let name = rows.position(&TABLE, "name")?;
-    let event = rows.position(&TABLE, "event")?;
-    let message = rows.position(&TABLE, "message")?;
     let mut messages = Vec::with_capacity(rows.rows.len());
-    for mut row in rows.rows {
-        let mut take = |position: usize| std::mem::replace(&mut row[position], Literal::Expression);
+    for [name, event, message] in rows.take(&TABLE, ["name", "event", "message"]) {
         messages.push(NewMessage {
-            channel: channel(take(name).text().ok_or(Error::NotLiteral("name"))?)?,
-            event: event_name(take(event).text().ok_or(Error::NotLiteral("event"))?)?,
-            data: data(
-                take(message).message().ok_or(Error::NotLiteral("message"))?,
-                place.limits.message_bytes_max,
-            )?,
+            channel: keys::pipe(&required(name, "name")?)?,
+            event: keys::event(&required(event, "event")?)?,
+            data: data(&required_message(message, "message")?, place.limits.message_bytes_max)?,
             sender: None,
         });
     }
     let command = Command::Publish { tenant: place.tenant, messages, idempotency_key: None };
-    Ok(Run::Ask(vec![command], Box::new(|outcome, _| published(&outcome))))
+    Ok(Run::Ask(vec![command], Box::new(|outcome, _| published(outcome))))
+}
+
+fn data(message: &str, bytes_max: usize) -> Result<Data, Error> {
+    if message.len() > bytes_max {
+        return Err(Error::ValueTooLong { column: "message", bytes_max });
+    }
+    Ok(Data::text(message))
 }
 
 /// CppComet answers an INSERT into this table with no affected row and no id.
-fn published(outcome: &Outcome) -> Result<Answer, Error> {
+fn published(outcome: Outcome) -> Result<Answer, Error> {
     match outcome {
-        Outcome::Refused(Refusal::TooManyChannels) => Err(Error::TooManyChannels),
-        Outcome::Refused(_) => Err(Error::Unavailable),
         Outcome::Published { .. } => Ok(Answer::DONE),
+        Outcome::Refused(refusal) => Err(refusal.into()),
         other => unreachable!("not an outcome of a publish: {other:?}"),
     }
 }
 
-fn channel(name: String) -> Result<ChannelName, Error> {
-    if name.len() < NAME_BYTES_MIN {
-        return Err(Error::NameTooShort);
+/// Oldest first in each pipe.
+fn select(names: Option<Vec<String>>, place: &Place<'_>) -> Result<Found, Error> {
+    let channels = keys::pipes(names.unwrap_or_default());
+    if channels.is_empty() {
+        return Ok(Found::Now(Vec::new()));
     }
-    if name.len() > NAME_BYTES_MAX {
-        return Err(Error::NameTooLong);
-    }
-    check_characters(&name)?;
-    // Narrower than the hub's own rule, so this cannot fail.
-    ChannelName::new(name.as_bytes()).map_err(|_| Error::BadCharacter)
+    let read = |outcome| match outcome {
+        Outcome::Logs(logs) => Ok(logs.iter().flatten().enumerate().map(row).collect()),
+        Outcome::Refused(refusal) => Err(refusal.into()),
+        other => unreachable!("not logs: {other:?}"),
+    };
+    let command = Command::Logs { tenant: place.tenant, channels };
+    Ok(Found::Ask(command, Box::new(move |outcome, _| read(outcome))))
 }
 
-fn event_name(event: String) -> Result<EventName, Error> {
-    if event.len() > EVENT_BYTES_MAX {
-        return Err(Error::EventTooLong);
-    }
-    check_characters(&event)?;
-    EventName::new(&event).map_err(|_| Error::BadCharacter)
+/// The index is the row's place in the whole result.
+fn row((index, message): (usize, &Rc<Message>)) -> Row {
+    vec![
+        message.id.to_string(),
+        message.id.second.to_string(),
+        message.channel.to_string(),
+        index.to_string(),
+        message.event.to_string(),
+        String::from_utf8_lossy(message.data.as_bytes()).into_owned(),
+        message.sender.and_then(|sender| sender.user).unwrap_or(0).to_string(),
+    ]
 }
 
-fn check_characters(name: &str) -> Result<(), Error> {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if name.bytes().all(is_allowed) { Ok(()) } else { Err(Error::BadCharacter) }
-}
-
-fn data(message: String, bytes_max: usize) -> Result<Data, Error> {
-    if message.len() > bytes_max {
-        return Err(Error::MessageTooLong(bytes_max));
-    }
-    Ok(Data::text(&message))
+/// By name the whole log, by id single messages.
+fn delete(column: usize, values: Vec<String>, place: &Place<'_>) -> Result<Run, Error> {
+    let tenant = place.tenant;
+    let command = if column == ID {
+        let ids: Vec<_> = values.iter().filter_map(|id| id.parse().ok()).collect();
+        (!ids.is_empty()).then_some(Command::DeleteMessages { tenant, ids })
+    } else {
+        let channels = keys::pipes(values);
+        (!channels.is_empty()).then_some(Command::ClearLogs { tenant, channels })
+    };
+    Ok(command.map_or(Run::Now(Answer::DONE), |command| {
+        Run::Ask(vec![command], Box::new(|outcome, _| records::done(outcome)))
+    }))
 }
