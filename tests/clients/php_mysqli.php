@@ -1,0 +1,116 @@
+<?php
+// PHP's mysqli: the functions of old scripts, the objects of new ones, prepared statements, persistent connections.
+
+require 'tap.php';
+[$host, $port, $login, $password, $name] = array_map('getenv', ['COMETQL_HOST', 'COMETQL_PORT', 'COMETQL_LOGIN', 'COMETQL_PASSWORD', 'NAME']);
+const DATABASE = 'CometQL_v1';
+
+check('functions: a wrong password and an unknown database are told by their numbers', function () use ($host, $port, $login, $password) {
+    mysqli_report(MYSQLI_REPORT_OFF);
+    same(@mysqli_connect($host, $login, 'guessed', DATABASE, $port), false);
+    same(mysqli_connect_errno(), 1045);
+    same(@mysqli_connect($host, $login, $password, 'nowhere', $port), false);
+    same(mysqli_connect_errno(), 1049);
+});
+
+check('functions: queries, errors and what they leave behind', function () use ($host, $port, $login, $password) {
+    mysqli_report(MYSQLI_REPORT_OFF);
+    $link = mysqli_connect($host, $login, $password, DATABASE, $port);
+    same(mysqli_fetch_assoc(mysqli_query($link, 'SELECT 1')), ['1' => '1']);
+    same(mysqli_query($link, "INSERT INTO nowhere (a) VALUES ('b')"), false);
+    same([mysqli_errno($link), mysqli_sqlstate($link)], [1146, '42S02']);
+    same(mysqli_query($link, 'SELEKT 1'), false);
+    same([mysqli_errno($link), mysqli_sqlstate($link)], [1064, '42000']);
+    same(mysqli_fetch_row(mysqli_query($link, 'SELECT DATABASE()')), [DATABASE]);
+    same(mysqli_errno($link), 0);
+    same(mysqli_query($link, "INSERT INTO pipes_messages (name, event, message) VALUES ('nobody_here', '', 'hello')"), true);
+    same([mysqli_affected_rows($link), mysqli_insert_id($link)], [0, 0]);
+    same(mysqli_ping($link), true);
+    same(mysqli_close($link), true);
+});
+
+mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
+$connect = fn(string $at = '') => new mysqli($at . $host, $login, $password, DATABASE, (int) $port);
+$db = $connect();
+
+check('objects: errors are exceptions, and the connection goes on', function () use ($db, $connect, $host, $port, $login) {
+    fails(1045, fn() => new mysqli($host, $login, '', DATABASE, (int) $port));
+    fails(1146, fn() => $db->query('SELECT * FROM nowhere'));
+    fails(1064, fn() => $db->query('SELEKT 1'));
+    fails(1049, fn() => $db->select_db('nowhere'));
+    same($db->query('SELECT 1')->fetch_row(), ['1']);
+});
+
+check('objects: the database, the version, the tables', function () use ($db) {
+    same($db->select_db('db_15'), true);
+    same($db->query('SELECT DATABASE()')->fetch_column(), 'db_15');
+    same($db->select_db(DATABASE), true);
+    same(str_starts_with($db->server_info, '5.7.'), true);
+    same($db->query('SELECT @@version')->fetch_column(), $db->server_info);
+    $tables = $db->query('SHOW TABLES');
+    same($tables->field_count, 1);
+    same(in_array(['pipes_messages'], $tables->fetch_all()), true);
+    $unbuffered = $db->query('SHOW DATABASES', MYSQLI_USE_RESULT);
+    same($unbuffered->fetch_row(), [DATABASE]);
+    same($unbuffered->fetch_row(), null);
+    $unbuffered->free();
+});
+
+check('objects: ping, character set, options', function () use ($db) {
+    same(@$db->ping(), true);
+    same($db->set_charset('utf8mb4'), true);
+    same($db->character_set_name(), 'utf8mb4');
+    same($db->thread_id > 0, true);
+    same($db->warning_count, 0);
+});
+
+// CppComet's OK packets made PHP double the quotes after some statements and not after others.
+check('quoting is the same after every kind of statement', function () use ($db, $name) {
+    $kinds = [
+        'SELECT 1', 'SHOW TABLES', "SET NAMES 'utf8mb4'", 'SET autocommit=1', 'USE CometQL_v1',
+        "INSERT INTO pipes_messages (name, event, message) VALUES ('nobody_here', '', 'hello')", 'SELEKT', 'COMMIT',
+    ];
+    foreach (texts() as $place => $text) {
+        try {
+            $result = $db->query($kinds[$place % count($kinds)]);
+            $result instanceof mysqli_result && $result->free();
+        } catch (mysqli_sql_exception $error) {
+            same($error->getCode(), 1064);
+        }
+        same($db->real_escape_string("it's \\"), "it\\'s \\\\");
+        $text = $db->real_escape_string($text);
+        same($db->query("INSERT INTO pipes_messages (name, event, message) VALUES ('{$name}_quoted', 'note', '$text')"), true);
+    }
+});
+
+check('transactions in every way of asking', function () use ($db) {
+    same($db->begin_transaction(), true);
+    same($db->commit(), true);
+    same($db->begin_transaction(MYSQLI_TRANS_START_READ_ONLY), true);
+    same($db->rollback(), true);
+    same($db->autocommit(false), true);
+    same($db->commit(), true);
+    same($db->autocommit(true), true);
+});
+
+check('a persistent connection is taken again', function () use ($connect) {
+    $numbers = [];
+    for ($i = 0; $i < 3; $i++) {
+        $link = $connect('p:');
+        $numbers[] = $link->thread_id; // told in the greeting, so only a new connection has another
+        same($link->query('SELECT DATABASE()')->fetch_column(), DATABASE);
+        $link->close();
+    }
+    same(array_unique($numbers), [$numbers[0]]);
+});
+
+check('another user on the same connection', function () use ($connect, $name) {
+    $link = $connect();
+    same($link->change_user(getenv('COMETQL_SHOP_LOGIN'), getenv('COMETQL_SHOP_PASSWORD'), DATABASE), true);
+    $text = $link->real_escape_string(texts()[0]);
+    same($link->query("INSERT INTO pipes_messages (name, event, message) VALUES ('{$name}_shop', 'note', '$text')"), true);
+    $wrong = $connect();
+    fails(1045, fn() => $wrong->change_user(getenv('COMETQL_SHOP_LOGIN'), 'guessed', DATABASE));
+});
+
+done();

@@ -1,0 +1,93 @@
+<?php
+// PHP's PDO: placeholders filled by the client and bound by the server, persistent connections.
+
+require 'tap.php';
+[$login, $password, $name] = array_map('getenv', ['COMETQL_LOGIN', 'COMETQL_PASSWORD', 'NAME']);
+
+function connect(string $login, string $password, array $options = [], string $database = 'CometQL_v1'): PDO
+{
+    $where = sprintf('mysql:host=%s;port=%s;dbname=%s;charset=utf8mb4', getenv('COMETQL_HOST'), getenv('COMETQL_PORT'), $database);
+    return new PDO($where, $login, $password, $options);
+}
+
+check('a wrong password and an unknown database are told by their numbers', function () use ($login, $password) {
+    fails(1045, fn() => connect($login, 'guessed'));
+    fails(1049, fn() => connect($login, $password, [], 'nowhere'));
+});
+
+function everyday(PDO $db, string $mode): void
+{
+    check("$mode: queries, errors, and the connection goes on", function () use ($db) {
+        same($db->query('SELECT 1 AS one')->fetch(PDO::FETCH_ASSOC), ['one' => '1']);
+        same($db->query('SELECT @@version')->fetchColumn(), $db->getAttribute(PDO::ATTR_SERVER_VERSION));
+        same(in_array('pipes_messages', $db->query('SHOW TABLES')->fetchAll(PDO::FETCH_COLUMN)), true);
+        fails(1146, fn() => $db->query('SELECT * FROM nowhere'));
+        same($db->errorCode(), '42S02');
+        fails(1064, fn() => $db->query('SELEKT 1'));
+        same($db->query('SELECT DATABASE()')->fetchColumn(), 'CometQL_v1');
+        same($db->exec("INSERT INTO pipes_messages (name, event, message) VALUES ('nobody_here', '', 'hello')"), 0);
+        same($db->lastInsertId(), '0');
+    });
+}
+
+/** By numbered and by named placeholders in turn. */
+function publish_texts(PDO $db, string $mode, string $channel): void
+{
+    check("$mode: every text as a parameter", function () use ($db, $channel) {
+        $numbered = $db->prepare('INSERT INTO pipes_messages (name, event, message) VALUES (?, ?, ?)');
+        $named = $db->prepare('INSERT INTO pipes_messages (name, event, message) VALUES (:channel, :event, :message)');
+        foreach (texts() as $place => $text) {
+            if ($place % 2 == 0) {
+                same($numbered->execute([$channel, 'note', $text]), true);
+                same($numbered->rowCount(), 0);
+            } else {
+                $named->bindValue(':channel', $channel);
+                $named->bindValue(':event', 'note');
+                $named->bindParam(':message', $text);
+                same($named->execute(), true);
+            }
+        }
+    });
+    check("$mode: parameters of every type come back", function () use ($db) {
+        $statement = $db->prepare('SELECT ? AS whole, ? AS text, ? AS nothing, ? AS truth');
+        $statement->bindValue(1, -42, PDO::PARAM_INT);
+        $statement->bindValue(2, texts()[0]);
+        $statement->bindValue(3, null, PDO::PARAM_NULL);
+        $statement->bindValue(4, true, PDO::PARAM_BOOL);
+        $statement->execute();
+        same($statement->fetchAll(PDO::FETCH_NUM), [['-42', texts()[0], null, '1']]);
+        $statement->closeCursor();
+        fails(1146, fn() => $db->prepare('INSERT INTO nowhere (a) VALUES (?)')->execute(['x']));
+        same($statement->execute(), true);
+        same($statement->fetchColumn(1), texts()[0]);
+        $statement->closeCursor();
+    });
+}
+
+$filling = connect($login, $password);
+everyday($filling, 'filled');
+check('every text, quoted', function () use ($filling, $name) {
+    foreach (texts() as $text) {
+        same($filling->exec("INSERT INTO pipes_messages (name, event, message) VALUES ('{$name}_quoted', 'note', {$filling->quote($text)})"), 0);
+    }
+});
+publish_texts($filling, 'filled', "{$name}_filled");
+
+check('a persistent connection is taken again', function () use ($login, $password) {
+    $numbers = [];
+    for ($i = 0; $i < 3; $i++) {
+        $db = connect($login, $password, [PDO::ATTR_PERSISTENT => true]);
+        $numbers[] = $db->query('SELECT CONNECTION_ID()')->fetchColumn();
+        $db = null;
+    }
+    same(array_unique($numbers), [$numbers[0]]);
+});
+
+check("the other tenant's user", function () use ($name) {
+    $shop = connect(getenv('COMETQL_SHOP_LOGIN'), getenv('COMETQL_SHOP_PASSWORD'));
+    $insert = $shop->prepare("INSERT INTO pipes_messages (name, event, message) VALUES ('{$name}_shop', 'note', ?)");
+    same($insert->execute([texts()[0]]), true);
+});
+
+
+done();

@@ -1,0 +1,89 @@
+"""PyMySQL: values escaped by the client, autocommit in every setting, many rows at once."""
+
+import pymysql
+import pymysql.cursors
+from tap import ACCOUNT, INSERT, NAME, SERVER, SHOP, TEXTS, check, done, fails, same
+
+
+def connect(**options):
+    options = {**SERVER, **ACCOUNT, **options}
+    options["password"] = options["password"].encode()  # a str would be sent as Latin-1
+    return pymysql.connect(**options)
+
+
+def rows(connection, sql, *values):
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values or None)
+        return cursor.fetchall()
+
+
+@check("a wrong password and an unknown database are told by their numbers")
+def _():
+    fails(1045, connect, password="guessed")
+    fails(1049, connect, database="nowhere")
+
+
+db = connect()
+
+
+@check("queries, errors, and the connection goes on")
+def _():
+    same(rows(db, "SELECT 1"), (("1",),))
+    same(rows(db, "SELECT @@version"), ((db.get_server_info(),),))
+    assert ("pipes_messages",) in rows(db, "SHOW TABLES")
+    fails(1146, rows, db, "SELECT * FROM nowhere")
+    fails(1064, rows, db, "SELEKT 1")
+    same(rows(db, "SELECT DATABASE()"), (("CometQL_v1",),))
+    db.select_db("db_15")
+    same(rows(db, "SELECT DATABASE()"), (("db_15",),))
+    db.ping(reconnect=False)
+    db.set_character_set("utf8mb4")
+
+
+@check("other cursors: rows by name, rows one by one")
+def _():
+    with db.cursor(pymysql.cursors.DictCursor) as cursor:
+        cursor.execute("SELECT 1 AS one, NULL AS nothing")
+        same(cursor.fetchone(), {"one": "1", "nothing": None})
+    with db.cursor(pymysql.cursors.SSCursor) as cursor:
+        cursor.execute("SHOW DATABASES")
+        same(cursor.fetchone(), ("CometQL_v1",))
+        same(cursor.fetchone(), None)
+
+
+@check("every text, quoted")
+def _():
+    with db.cursor() as cursor:
+        for text in TEXTS:
+            sql = f"INSERT INTO pipes_messages (name, event, message) VALUES ('{NAME}_quoted', 'note', {db.escape(text)})"
+            same(cursor.execute(sql), 0)
+            same(cursor.lastrowid, 0)
+
+
+@check("every text, filled in: one by one, and many at once, which becomes one INSERT")
+def _():
+    with db.cursor() as cursor:
+        for text in TEXTS[:2]:
+            cursor.execute(INSERT, (f"{NAME}_filled", "note", text))
+        cursor.executemany(INSERT, [(f"{NAME}_filled", "note", text) for text in TEXTS[2:]])
+    db.commit()
+
+
+@check("the other tenant's user")
+def _():
+    with connect(**SHOP) as shop, shop.cursor() as cursor:
+        cursor.execute(INSERT, (f"{NAME}_shop", "note", TEXTS[0]))
+        shop.commit()
+
+
+@check("transactions: begin, commit, rollback")
+def _():
+    db.begin()
+    rows(db, INSERT, "nobody_here", "", "hello")
+    db.commit()
+    db.begin()
+    db.rollback()
+
+
+db.close()
+done()
