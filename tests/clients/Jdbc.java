@@ -1,4 +1,4 @@
-// Java's JDBC with MariaDB's driver: parameters filled in by the client.
+// Java's JDBC with MariaDB's driver: parameters filled in by the client and bound by the server.
 
 import java.nio.charset.StandardCharsets;
 import java.io.PrintStream;
@@ -99,12 +99,16 @@ public class Jdbc {
             same(db.getCatalog(), "db_15");
             same(db.isValid(5), true);
         });
-        check(mode + ": a transaction begins and ends", () -> {
+        check(mode + ": transactions and autocommit", () -> {
+            same(db.getAutoCommit(), true);
             db.setAutoCommit(false);
+            same(db.getAutoCommit(), false);
             same(prepared(db, INSERT, "nobody_here", "", "hello").executeUpdate(), 0);
             db.commit();
             db.rollback();
+            same(db.getAutoCommit(), false);
             db.setAutoCommit(true);
+            same(db.getAutoCommit(), true);
         });
     }
 
@@ -144,7 +148,14 @@ public class Jdbc {
                 prepared(shop, INSERT, NAME + "_shop", "note", TEXTS[0]).execute();
             }
         });
+        Connection binding = login("?useServerPrepStmts=true");
+        check("bound: it is the server that prepares", () -> { // or the driver would fill and say nothing
+            same(binding.prepareStatement("SELECT ?").getClass().getSimpleName(), "ServerSidePreparedStatement");
+        });
+        everyday(binding, "bound");
+        publish(binding, "bound");
         filling.close();
+        binding.close();
         out.println("1.." + checks);
         System.exit(failures > 0 ? 1 : 0);
     }

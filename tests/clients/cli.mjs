@@ -125,8 +125,9 @@ export async function checkCommandLine(server) {
     typist.types("\\q");
     await done(typist);
   });
-  await check("mariadb-admin: ping", async () => {
+  await check("mariadb-admin: ping and status", async () => {
     const admin = async command => done(program("mariadb-admin", [...where(server), command], { env: { MYSQL_PWD: secret } }));
     assert.match(await admin("ping"), /is alive/);
+    assert.match(await admin("status"), /^Uptime: \d/);
   });
 }

@@ -1,4 +1,4 @@
-"""MySQL's own Connector/Python, as `pure` Python or with its `c` extension: text, resets, pools."""
+"""MySQL's own Connector/Python, as `pure` Python or with its `c` extension: text, prepared cursors, resets, pools."""
 
 import sys
 
@@ -93,6 +93,51 @@ def _():
             numbers.add(pooled.connection_id)
             same(rows(pooled, "SELECT 1"), [("1",)])
     same(len(numbers), 1)
+
+
+@check("transactions and autocommit are as they were asked for")
+def _():
+    one = connect()
+    same(rows(one, "SELECT @@session.autocommit"), [("0",)])
+    one.autocommit = True
+    same(rows(one, "SELECT @@session.autocommit"), [("1",)])
+    for end in (one.commit, one.rollback):
+        same(one.in_transaction, False)
+        one.start_transaction()
+        same(one.in_transaction, True)
+        rows(one, INSERT, ("nobody_here", "", "hello"))
+        same(one.in_transaction, True)
+        end()
+        same(one.in_transaction, False)
+    one.close()
+
+
+@check("prepared: every text, bound")
+def _():
+    with db.cursor(prepared=True) as cursor:
+        for text in TEXTS:
+            cursor.execute(INSERT, (f"{NAME}_bound", "note", text))
+            same((cursor.rowcount, cursor.lastrowid or 0), (0, 0))
+
+
+@check("prepared: parameters of every type come back")
+def _():
+    values = (-42, 1.5, TEXTS[0], None, 1 << 40, "")
+    with db.cursor(prepared=True) as cursor:
+        for _ in range(2):
+            cursor.execute("SELECT ?, ?, ?, ?, ?, ?", values)
+            same(cursor.fetchall(), [("-42", "1.5", TEXTS[0], None, str(1 << 40), "")])
+
+
+@check("prepared: errors, statements in turn, and the connection goes on")
+def _():
+    fails(1064, rows, db, "SELEKT ?", (1,), prepared=True)
+    fails(1146, rows, db, "INSERT INTO nowhere (a) VALUES (?)", ("x",), prepared=True)
+    with db.cursor(prepared=True) as cursor:
+        for i in range(10):
+            cursor.execute(f"SELECT ? AS v{i}", (str(i),))
+            same(cursor.fetchall(), [(str(i),)])
+    same(rows(db, "SELECT 1"), [("1",)])
 
 
 db.close()

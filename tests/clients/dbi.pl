@@ -1,4 +1,4 @@
-# Perl's DBI with DBD::mysql or DBD::MariaDB, the argument: placeholders filled by the client.
+# Perl's DBI with DBD::mysql or DBD::MariaDB, the argument: placeholders filled by the client and bound by the server.
 
 use strict;
 use warnings;
@@ -10,6 +10,7 @@ use Test::More;
 
 my $driver = shift;
 my $is_mariadb = $driver eq 'MariaDB';
+my $option = lc $driver; # begins the names of the driver's own attributes
 my @texts = map { decode 'UTF-8', decode_base64 $_ } split / /, $ENV{TEXTS};
 my $name = $ENV{NAME};
 my $insert = 'INSERT INTO pipes_messages (name, event, message) VALUES (?, ?, ?)';
@@ -109,5 +110,12 @@ check 'a connection without autocommit' => sub {
     ok $manual->disconnect;
 };
 
-$filling->disconnect;
+my $binding = mine("${option}_server_prepare" => 1, "${option}_server_prepare_disable_fallback" => 1);
+check 'bound: it is the server that prepares' => sub { # and finds the mistake before the statement is executed
+    fails 1064, sub { $binding->prepare('SELEKT ?') };
+};
+everyday($binding, 'bound');
+publish($binding, 'bound');
+
+$_->disconnect for $filling, $binding;
 done_testing;

@@ -8,7 +8,7 @@ import { account, check, done, fails, INSERT, name, server, shop, texts } from "
 /** A connection, or a pool, whose functions promise what they would call back with. */
 function promising(it) {
   const self = { it };
-  for (const each of ["connect", "query", "ping", "changeUser", "beginTransaction", "commit", "rollback", "end", "getConnection"]) {
+  for (const each of ["connect", "query", "ping", "statistics", "changeUser", "beginTransaction", "commit", "rollback", "end", "getConnection"]) {
     if (it[each]) self[each] = promisify(it[each]).bind(it);
   }
   return self;
@@ -35,6 +35,10 @@ await check("queries, errors, and the connection goes on", async () => {
   await assert.rejects(db.query("SELEKT 1"), { errno: 1064, code: "ER_PARSE_ERROR", sqlState: "42000" });
   assert.equal((await db.query("SELECT DATABASE() AS name"))[0].name, "CometQL_v1");
   await db.ping();
+});
+
+await check("the server's own numbers", async () => {
+  assert.match((await db.statistics()).message, /^Uptime: \d/);
 });
 
 await check("every text, quoted", async () => {

@@ -1,4 +1,4 @@
-// Node's mysql2: values escaped by the client, a pool, another user on the same connection.
+// Node's mysql2: values escaped by the client or bound by the server, a pool, another user on the same connection.
 
 import assert from "node:assert/strict";
 import mysql from "mysql2/promise";
@@ -61,6 +61,39 @@ await check("another user on the same connection", async () => {
   wrong.on("error", () => {}); // it is told twice
   await fails(1045, wrong.changeUser({ ...shop, password: "guessed" }));
   wrong.destroy();
+});
+
+await check("prepared: every text, bound", async () => {
+  for (const text of texts) { // the client prepares once and remembers
+    const [done] = await db.execute(INSERT, [`${name}_bound`, "note", text]);
+    assert.deepEqual([done.affectedRows, done.insertId], [0, 0]);
+  }
+});
+
+await check("prepared: parameters of every type come back", async () => {
+  const values = [-42, 1.5, texts[0], null, true, Buffer.from("bytes"), new Date(Date.UTC(2026, 0, 2, 3, 4, 5)), 2 ** 40];
+  const sql = `SELECT ${values.map((_, i) => `? AS v${i}`).join(", ")}`;
+  const utc = await connect({ ...account, timezone: "Z" });
+  const [[row]] = await utc.execute(sql, values);
+  const { v6: time, v4: truth, ...rest } = row;
+  assert.deepEqual(rest, { v0: "-42", v1: "1.5", v2: texts[0], v3: null, v5: "bytes", v7: String(2 ** 40) });
+  assert.match(time, /^2026-01-02 03:04:05(\.0+)?$/);
+  assert.match(truth, /^(1|true)$/);
+  await utc.end();
+});
+
+await check("prepared: in a pool, many statements, closed again, errors", async () => {
+  const pool = mysql.createPool({ ...server, ...account, connectionLimit: 2, maxPreparedStatements: 5 });
+  const answers = await Promise.all(Array.from({ length: 40 }, async (_, i) => (await pool.execute(`SELECT ? AS v${i}`, [i]))[0][0][`v${i}`]));
+  assert.deepEqual(answers.map(Number), Array.from({ length: 40 }, (_, i) => i));
+  await fails(1064, pool.execute("SELEKT ?", [1]));
+  await fails(1146, pool.execute("INSERT INTO nowhere (a) VALUES (?)", [1]));
+  assert.equal((await pool.execute("SELECT @@version AS v"))[0].length, 1);
+  await pool.end();
+  const statement = await db.prepare("SELECT ? AS v");
+  assert.equal((await statement.execute(["again"]))[0][0].v, "again");
+  await statement.close();
+  db.unprepare("SELECT ? AS v");
 });
 
 await db.end();

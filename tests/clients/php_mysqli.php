@@ -56,8 +56,9 @@ check('objects: the database, the version, the tables', function () use ($db) {
     $unbuffered->free();
 });
 
-check('objects: ping, character set, options', function () use ($db) {
+check('objects: ping, stat, character set, options', function () use ($db) {
     same(@$db->ping(), true);
+    same(preg_match('/^Uptime: \d/', $db->stat()), 1);
     same($db->set_charset('utf8mb4'), true);
     same($db->character_set_name(), 'utf8mb4');
     same($db->thread_id > 0, true);
@@ -83,14 +84,26 @@ check('quoting is the same after every kind of statement', function () use ($db,
     }
 });
 
+check('several statements in one', function () use ($db) {
+    same($db->multi_query('SELECT 1; SELECT @@version AS v; SELECT 3'), true);
+    $seen = [];
+    do {
+        $seen[] = $db->store_result()->fetch_row()[0];
+    } while ($db->more_results() && $db->next_result());
+    same($seen, ['1', $db->server_info, '3']);
+    same($db->query('SELECT 1')->fetch_row(), ['1']);
+});
+
 check('transactions in every way of asking', function () use ($db) {
     same($db->begin_transaction(), true);
     same($db->commit(), true);
     same($db->begin_transaction(MYSQLI_TRANS_START_READ_ONLY), true);
     same($db->rollback(), true);
     same($db->autocommit(false), true);
+    same($db->query('SELECT @@autocommit')->fetch_column(), '0');
     same($db->commit(), true);
     same($db->autocommit(true), true);
+    same($db->query('SELECT @@autocommit')->fetch_column(), '1');
 });
 
 check('a persistent connection is taken again', function () use ($connect) {
@@ -111,6 +124,65 @@ check('another user on the same connection', function () use ($connect, $name) {
     same($link->query("INSERT INTO pipes_messages (name, event, message) VALUES ('{$name}_shop', 'note', '$text')"), true);
     $wrong = $connect();
     fails(1045, fn() => $wrong->change_user(getenv('COMETQL_SHOP_LOGIN'), 'guessed', DATABASE));
+});
+
+check('prepared: one statement, executed for every text', function () use ($db, $name) {
+    $statement = $db->prepare('INSERT INTO pipes_messages (name, event, message) VALUES (?, ?, ?)');
+    same($statement->param_count, 3);
+    $channel = "{$name}_bound";
+    $event = 'note';
+    $statement->bind_param('sss', $channel, $event, $text);
+    foreach (texts() as $text) {
+        same($statement->execute(), true);
+        same([$statement->affected_rows, $statement->insert_id], [0, 0]);
+    }
+    same($statement->close(), true);
+    same($db->real_escape_string("it's"), "it\\'s");
+});
+
+check('prepared: parameters of every type come back', function () use ($db) {
+    $statement = $db->prepare('SELECT ? AS whole, ? AS part, ? AS text, ? AS nothing');
+    $statement->bind_param('idss', $whole, $part, $text, $nothing);
+    [$whole, $part, $text, $nothing] = [-42, 1.5, texts()[0], null];
+    $statement->execute();
+    same($statement->get_result()->fetch_assoc(), ['whole' => '-42', 'part' => '1.5', 'text' => texts()[0], 'nothing' => null]);
+    [$whole, $part, $text, $nothing] = [1 << 40, -0.25, '', 'now something'];
+    $statement->execute();
+    $statement->bind_result($a, $b, $c, $d);
+    same($statement->fetch(), true);
+    same([$a, $b, $c, $d], [(string) (1 << 40), '-0.25', '', 'now something']);
+    same($statement->fetch(), null);
+    same($statement->reset(), true);
+    $statement->close();
+});
+
+check('prepared: a text in pieces', function () use ($db) {
+    $statement = $db->prepare('SELECT ?');
+    $blob = null;
+    $statement->bind_param('b', $blob);
+    foreach (["it's ", '', '☃ in ', 'pieces'] as $piece) {
+        $statement->send_long_data(0, $piece);
+    }
+    $statement->execute();
+    same($statement->get_result()->fetch_row(), ["it's ☃ in pieces"]);
+    $statement->close();
+});
+
+check('prepared: statements without parameters, two at a time, errors', function () use ($db) {
+    $version = $db->prepare('SELECT @@version');
+    $tables = $db->prepare('SHOW TABLES');
+    $version->execute();
+    same($version->get_result()->fetch_row(), [$db->server_info]);
+    $tables->execute();
+    same(in_array(['pipes_messages'], $tables->get_result()->fetch_all()), true);
+    $tables->attr_set(MYSQLI_STMT_ATTR_CURSOR_TYPE, MYSQLI_CURSOR_TYPE_READ_ONLY); // asks to fetch in steps
+    $tables->execute();
+    same(in_array(['pipes_messages'], $tables->get_result()->fetch_all()), true);
+    fails(1064, fn() => $db->prepare('SELEKT ?'));
+    fails(1146, fn() => $db->prepare('INSERT INTO nowhere (a) VALUES (?)')->execute(['x']));
+    $version->execute();
+    same($version->get_result()->fetch_row(), [$db->server_info]);
+    same($db->execute_query('SELECT ?', ["it's"])->fetch_column(), "it's");
 });
 
 done();

@@ -1,5 +1,5 @@
 <?php
-// PHP's PDO: placeholders filled by the client and bound by the server, persistent connections.
+// PHP's PDO: placeholders filled by the client and bound by the server, transactions, persistent connections.
 
 require 'tap.php';
 [$login, $password, $name] = array_map('getenv', ['COMETQL_LOGIN', 'COMETQL_PASSWORD', 'NAME']);
@@ -27,6 +27,21 @@ function everyday(PDO $db, string $mode): void
         same($db->query('SELECT DATABASE()')->fetchColumn(), 'CometQL_v1');
         same($db->exec("INSERT INTO pipes_messages (name, event, message) VALUES ('nobody_here', '', 'hello')"), 0);
         same($db->lastInsertId(), '0');
+        same(preg_match('/^Uptime: \d/', $db->getAttribute(PDO::ATTR_SERVER_INFO)), 1);
+    });
+    check("$mode: a transaction begins and ends", function () use ($db) {
+        foreach (['commit', 'rollBack'] as $end) {
+            same($db->inTransaction(), false);
+            same($db->beginTransaction(), true);
+            same($db->inTransaction(), true);
+            $db->query('SELECT 1')->fetchAll();
+            $db->exec("INSERT INTO pipes_messages (name, event, message) VALUES ('nobody_here', '', 'hello')");
+            same($db->inTransaction(), true);
+            same($db->$end(), true);
+            same($db->inTransaction(), false);
+        }
+        same($db->setAttribute(PDO::ATTR_AUTOCOMMIT, 0), true);
+        same($db->setAttribute(PDO::ATTR_AUTOCOMMIT, 1), true);
     });
 }
 
@@ -73,6 +88,14 @@ check('every text, quoted', function () use ($filling, $name) {
 });
 publish_texts($filling, 'filled', "{$name}_filled");
 
+check('several statements in one', function () use ($filling) {
+    $both = $filling->query("SELECT 1; SELECT 'two'");
+    same($both->fetchColumn(), '1');
+    same($both->nextRowset(), true);
+    same($both->fetchColumn(), 'two');
+    same($both->nextRowset(), false);
+});
+
 check('a persistent connection is taken again', function () use ($login, $password) {
     $numbers = [];
     for ($i = 0; $i < 3; $i++) {
@@ -89,5 +112,11 @@ check("the other tenant's user", function () use ($name) {
     same($insert->execute([texts()[0]]), true);
 });
 
+$binding = connect($login, $password, [PDO::ATTR_EMULATE_PREPARES => false]);
+everyday($binding, 'bound');
+check('bound: it is the server that prepares', function () use ($binding) { // or PDO would fill and say nothing
+    fails(1064, fn() => $binding->prepare('SELEKT ?'));
+});
+publish_texts($binding, 'bound', "{$name}_bound");
 
 done();

@@ -3,8 +3,8 @@
 // A program finds the server and its texts in the environment (see `environment`) and says its checks as lines of
 // the Test Anything Protocol: "ok 1 - name" or "not ok 1 - name", "# " before what there is to say, "1..N" when
 // it came to its end. It publishes every text in order, with the event "note", on the channel NAME_WAY for each of
-// its ways: `quoted` by the client's own function for that, or `filled` into placeholders by the client. As the
-// user of the tenant "shop" it publishes the first on NAME_shop.
+// its ways: `quoted` by the client's own function for that, `filled` into placeholders by the client, `bound` to a
+// prepared statement of the server. As the user of the tenant "shop" it publishes the first on NAME_shop.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -34,16 +34,16 @@ export const TEXTS = [
 const python = { PYTHONPATH: packages };
 const driver = "/usr/share/java/mariadb-java-client.jar";
 const PROGRAMS = [
-  { name: "php_mysqli", command: ["php", "php_mysqli.php"], ways: ["quoted"] },
-  { name: "php_pdo", command: ["php", "php_pdo.php"], ways: ["quoted", "filled"] },
+  { name: "php_mysqli", command: ["php", "php_mysqli.php"], ways: ["quoted", "bound"] },
+  { name: "php_pdo", command: ["php", "php_pdo.php"], ways: ["quoted", "filled", "bound"] },
   { name: "node_mysql", command: [process.execPath, "node_mysql.mjs"], ways: ["quoted", "filled"] },
-  { name: "node_mysql2", command: [process.execPath, "node_mysql2.mjs"], ways: ["quoted", "filled"] },
+  { name: "node_mysql2", command: [process.execPath, "node_mysql2.mjs"], ways: ["quoted", "filled", "bound"] },
   { name: "pymysql", command: ["python3", "-B", "pymysql_client.py"], ways: ["quoted", "filled"], env: python },
-  { name: "connector_pure", command: ["python3", "-B", "connector.py", "pure"], ways: ["filled"], env: python },
-  { name: "connector_c", command: ["python3", "-B", "connector.py", "c"], ways: ["filled"], env: python },
-  { name: "dbd_mysql", command: ["perl", "dbi.pl", "mysql"], ways: ["quoted", "filled"] },
-  { name: "dbd_mariadb", command: ["perl", "dbi.pl", "MariaDB"], ways: ["quoted", "filled"] },
-  { name: "jdbc", command: ["java", "-cp", driver, "Jdbc.java"], ways: ["filled"] },
+  { name: "connector_pure", command: ["python3", "-B", "connector.py", "pure"], ways: ["filled", "bound"], env: python },
+  { name: "connector_c", command: ["python3", "-B", "connector.py", "c"], ways: ["filled", "bound"], env: python },
+  { name: "dbd_mysql", command: ["perl", "dbi.pl", "mysql"], ways: ["quoted", "filled", "bound"] },
+  { name: "dbd_mariadb", command: ["perl", "dbi.pl", "MariaDB"], ways: ["quoted", "filled", "bound"] },
+  { name: "jdbc", command: ["java", "-cp", driver, "Jdbc.java"], ways: ["filled", "bound"] },
 ];
 
 function environment(server, name) {

@@ -85,5 +85,19 @@ def _():
     db.rollback()
 
 
+@check("autocommit is as it was asked for")
+def _():
+    for asked in (True, False):
+        with connect(autocommit=asked) as one:
+            same(one.get_autocommit(), asked)
+            one.autocommit(not asked)
+            same(one.get_autocommit(), not asked)
+            rows(one, INSERT, "nobody_here", "", "hello")
+            same(one.get_autocommit(), not asked)
+            one.commit()
+    with connect(autocommit=None) as one:
+        same(one.get_autocommit(), True)
+
+
 db.close()
 done()
