@@ -73,7 +73,7 @@ const quoted = text => `'${text.replace(/[\\'\0\r\n]/g, one => ({ "\0": "\\0", "
 /** Against the server of two tenants. */
 export async function checkCommandLine(server) {
   const secret = account.password;
-  const batch = async (sql, ...args) => (await done(mariadb(server, ["--batch", "--skip-column-names", ...args, "-e", sql], { secret }))).trimEnd();
+  const batch = async (sql, ...args) => (await done(mariadb(server, ["--batch", "--skip-column-names", ...args, "-e", sql], { secret }))).replace(/\n$/, "");
 
   await check("mariadb: an unknown database: ERROR 1049 (42000), exit 1", async () => {
     const client = await mariadb(server, ["-e", "SELECT 1"], { secret, database: "nowhere" }).ends();

@@ -20,8 +20,8 @@ export async function check(name, run) {
 }
 
 /** What comes before a group's first check can fail as well. */
-export async function group(run, ...args) {
-  try { await run(...args); } catch (error) { await check(run.name, () => { throw error; }); }
+export async function group(name, run) {
+  try { await run(); } catch (error) { await check(name, () => { throw error; }); }
 }
 
 export function within(promise, what, ms = patience) {

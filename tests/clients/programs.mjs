@@ -137,8 +137,8 @@ export async function withTenants(run) {
 }
 
 export async function checkPrograms() {
-  const only = process.env.ONLY_CLIENT; // a name's beginning, for who works on one
-  for (const each of PROGRAMS) {
-    if (!only || each.name.startsWith(only)) await group(withTenants, server => checkProgram(server, each));
+  const only = process.env.ONLY_CLIENT ?? ""; // a name's beginning, for who works on one
+  for (const each of PROGRAMS.filter(({ name }) => name.startsWith(only))) {
+    await group(each.name, () => withTenants(server => checkProgram(server, each)));
   }
 }

@@ -131,14 +131,14 @@ const open = await startServer();
 const locked = await startServer({ args: ["--publish-key", "open sesame", "--cometql-password", password] });
 for (let round = 0; round < rounds && !process.env.ONLY_CLIENT; round++) {
   if (round === 0) await checkCurl(open);
-  await group(checkPhp, open);
-  await group(checkMariadb, open);
-  await group(checkPhp, locked, { secret: password });
-  if (round === 0) await group(checkPhpRefusal, locked); // wrong passwords are answered slower every time
-  await group(checkMariadb, locked, { secret: password });
-  if (round === 0) await group(checkMariadbRefusal, locked);
-  await group(checkKey, locked);
-  if (round === 0) await group(withTenants, checkCommandLine);
+  await group("php", () => checkPhp(open));
+  await group("mariadb", () => checkMariadb(open));
+  await group("php", () => checkPhp(locked, { secret: password }));
+  if (round === 0) await group("php", () => checkPhpRefusal(locked)); // wrong passwords are answered slower every time
+  await group("mariadb", () => checkMariadb(locked, { secret: password }));
+  if (round === 0) await group("mariadb", () => checkMariadbRefusal(locked));
+  await group("curl", () => checkKey(locked));
+  if (round === 0) await group("mariadb", () => withTenants(checkCommandLine));
 }
 await checkPrograms();
 await check("both servers end with 0 at SIGTERM", async () => {
