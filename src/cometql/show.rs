@@ -105,21 +105,24 @@ pub fn show(show: Show, who: &Who<'_>, context: &Context<'_>) -> Result<Run, Err
         Some(name) => open_database(&name, who.tenant, context.accounts).map(drop),
         None => Ok(()),
     };
+    // What nobody can read has no columns either.
+    let shown = |name: &TableName| {
+        let table = find_table(name, who, context)?;
+        table.select.clone().map(|_| table)
+    };
     Ok(match show {
         Show::Databases { like } => named(&["Database"], [[DATABASE]], like),
         Show::Tables { database, is_full, like } => {
             is_open(database)?;
             tables(is_full, like)
         }
-        Show::Columns { table, is_full, like } => {
-            columns(find_table(&table, who, context)?, is_full, like)
-        }
+        Show::Columns { table, is_full, like } => columns(shown(&table)?, is_full, like),
         Show::TableStatus { database, like } => {
             is_open(database)?;
             table_status(like)
         }
-        Show::Index { table } => index(find_table(&table, who, context)?),
-        Show::CreateTable { table } => create_table(find_table(&table, who, context)?),
+        Show::Index { table } => index(shown(&table)?),
+        Show::CreateTable { table } => create_table(shown(&table)?),
         Show::Status { kind, like } => {
             let rows = context.view.status(who.tenant, kind).into_iter();
             named(NAME_AND_VALUE, rows.map(|(name, value)| [name.into_owned(), value]), like)

@@ -172,6 +172,7 @@ impl Reactor {
         }
         let mut server = Server::new(settings, engine, seed, clock.now());
         server.measure_memory_by(memory::resident_bytes);
+        server.read_kernel_by(memory::kernel_file);
         let stop = Stop { flag: Arc::new(AtomicBool::new(false)), waker };
         Ok(Ok(Reactor {
             poll,

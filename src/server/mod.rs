@@ -187,6 +187,8 @@ pub struct Server<S> {
     dashboard: Dashboard,
     /// What the system says this process has in memory, in bytes.
     resident_bytes: fn() -> u64,
+    /// What the kernel tells of the machine, by name of a file; empty if it does not.
+    kernel_file: fn(&str) -> String,
     logs: Logs,
     logins: Logins,
     is_draining: bool,
@@ -236,6 +238,7 @@ impl<S: Socket> Server<S> {
             recent: Recent::default(),
             dashboard: Dashboard::default(),
             resident_bytes: || 0,
+            kernel_file: |_| String::new(),
             logs: Logs::default(),
             logins: Logins::default(),
             is_draining: false,
@@ -347,6 +350,12 @@ impl<S: Socket> Server<S> {
     /// How to learn what the process has in memory, in bytes. It is asked only when somebody looks.
     pub fn measure_memory_by(&mut self, resident_bytes: fn() -> u64) {
         self.resident_bytes = resident_bytes;
+    }
+
+    /// How to read what the kernel tells of the machine: `loadavg`, `uptime`, `meminfo`. It is asked only
+    /// when somebody looks.
+    pub fn read_kernel_by(&mut self, kernel_file: fn(&str) -> String) {
+        self.kernel_file = kernel_file;
     }
 
     /// Begins to stop: every client is told in the words of its protocol, then closed.

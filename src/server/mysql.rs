@@ -1,8 +1,7 @@
 //! Connections of back ends: bytes to the CometQL session and back, commands to the engine.
 
 mod logins;
-
-use std::borrow::Cow;
+mod status;
 
 use super::answers::Ask;
 use super::comet::Comet;
@@ -12,6 +11,7 @@ use super::disconnect::Disconnect;
 use super::identity::claims_of;
 use super::interned::Interned;
 use super::logs::Warning;
+use super::metrics::Metrics;
 use super::pool::Pool;
 use super::recent::Wrong;
 use super::settings::{Settings, Tenant};
@@ -22,9 +22,11 @@ use super::{Server, wire};
 use crate::cometql::{Account, Context, Limits, Member, Session, StatusKind, Step, View};
 use crate::hub::Hub;
 use crate::hub::command::Outcome;
+use crate::hub::inbox::Inbox;
 use crate::hub::members::SubscriberId;
 use crate::hub::message::TenantId;
 use crate::proto::annotate;
+use status::{Facts, Status};
 
 pub(crate) use logins::Logins;
 
@@ -226,6 +228,11 @@ impl<S: Socket> Server<S> {
                 texts: &self.texts,
                 connections: &self.connections,
                 extras: &self.extras,
+                inbox: &self.inbox,
+                settings,
+                metrics: &self.metrics,
+                uptime_seconds: (self.now.ms - self.started.ms) / 1000,
+                kernel_file: self.kernel_file,
             },
         })
     }
@@ -249,6 +256,11 @@ struct Here<'a, S> {
     texts: &'a Interned,
     connections: &'a Slab<S>,
     extras: &'a Pool<Extra>,
+    inbox: &'a Inbox,
+    settings: &'a Settings,
+    metrics: &'a Metrics,
+    uptime_seconds: u64,
+    kernel_file: fn(&str) -> String,
 }
 
 impl<S> View for Here<'_, S> {
@@ -274,8 +286,16 @@ impl<S> View for Here<'_, S> {
         slots.take(most).map(member).collect()
     }
 
-    fn status(&self, _: TenantId, _: StatusKind) -> Vec<(Cow<'static, str>, String)> {
-        vec![("flag".into(), "session".to_owned())]
+    fn status(&self, tenant: TenantId, kind: StatusKind) -> Status {
+        let own = self.settings.tenants.get(usize::from(tenant.0));
+        let facts = Facts {
+            dev_id: own.and_then(|tenant| tenant.dev_id).unwrap_or(0),
+            users: self.inbox.users(tenant),
+            uptime_seconds: self.uptime_seconds,
+            metrics: self.metrics,
+            kernel_file: self.kernel_file,
+        };
+        facts.status(kind)
     }
 }
 

@@ -147,6 +147,8 @@ fn what_cannot_be_shown_is_refused() {
         ("SHOW CREATE PROCEDURE x", 1105, "[2] SHOW CREATE is not"),
         ("SHOW GRANTS", 1105, "[2] SHOW GRANTS is not"),
         ("DESCRIBE", 1064, "[3] "),
+        ("DESCRIBE dialogs", 1105, "[10] Table `dialogs` is not ready yet"),
+        ("SHOW CREATE TABLE dialogs", 1105, "[10] Table `dialogs` is not ready yet"),
         ("DESCRIBE nothing", 1146, "[15] Table doesn't exist: 'nothing'"),
         ("SHOW COLUMNS FROM Users_Auth", 1146, "[15] "),
         ("SHOW INDEX FROM nothing", 1146, "[15] "),
