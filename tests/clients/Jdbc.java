@@ -133,6 +133,36 @@ public class Jdbc {
         });
     }
 
+    static void tables(Connection db, String mode, int first) {
+        check(mode + ": tables: every text as data of a user", () -> {
+            for (int i = 0; i < TEXTS.length; i++) {
+                try (PreparedStatement insert = prepared(db, "INSERT INTO users_data (id, data) VALUES (?, ?)", first + i, TEXTS[i])) {
+                    same(insert.executeUpdate(), 1);
+                    ResultSet keys = insert.getGeneratedKeys();
+                    same(keys.next() ? keys.getInt(1) : -1, first + i);
+                }
+                same(rows(db, "SELECT id, data FROM users_data WHERE id = ?", first + i), List.of(List.of("" + (first + i), TEXTS[i])));
+            }
+        });
+        check(mode + ": tables: IN, LIMIT, COUNT(*), DELETE", () -> {
+            String in = " FROM users_data WHERE id IN (?, ?, ?)";
+            Object[] ids = {first + 2, first, first + 1};
+            var found = Arrays.stream(ids).map(id -> List.of(id.toString())).toList();
+            same(rows(db, "SELECT id" + in, ids), found);
+            same(rows(db, "SELECT id" + in + " LIMIT ?", ids[0], ids[1], ids[2], 2), found.subList(0, 2));
+            same(rows(db, "SELECT COUNT(*)" + in, ids), List.of(List.of("3")));
+            prepared(db, "DELETE FROM users_data WHERE id = ?", first).executeUpdate();
+            same(rows(db, "SELECT id FROM users_data WHERE id = ?", first), List.of());
+        });
+        check(mode + ": tables: a user gets a hash and loses it", () -> {
+            String hash = "0123456789abcdef+/=_";
+            same(prepared(db, "INSERT INTO users_auth (id, hash) VALUES (?, ?)", first, hash).executeUpdate(), 1);
+            same(rows(db, "SELECT * FROM users_auth WHERE id = ?", first), List.of(List.of("" + first, hash)));
+            prepared(db, "DELETE FROM users_auth WHERE id = ?", first).executeUpdate();
+            same(rows(db, "SELECT * FROM users_auth WHERE id = ?", first), List.of());
+        });
+    }
+
     public static void main(String[] arguments) throws Exception {
         check("a wrong password and an unknown database are told by their numbers", () -> {
             String user = System.getenv("COMETQL_LOGIN");
@@ -154,6 +184,8 @@ public class Jdbc {
         });
         everyday(binding, "bound");
         publish(binding, "bound");
+        tables(filling, "filled", 1000);
+        tables(binding, "bound", 2000);
         filling.close();
         binding.close();
         out.println("1.." + checks);

@@ -130,4 +130,32 @@ export async function checkCommandLine(server) {
     assert.match(await admin("ping"), /is alive/);
     assert.match(await admin("status"), /^Uptime: \d/);
   });
+  await check("mariadb: tables: data and hashes of users", async () => {
+    for (const [place, text] of TEXTS.entries()) {
+      if (/[\0\r]/.test(text)) continue; // it shows these in words of its own
+      await batch(`INSERT INTO users_data (id, data) VALUES (${place + 900}, ${quoted(text)})`);
+      assert.equal(await batch(`SELECT data FROM users_data WHERE id = ${place + 900}`, "--raw"), text);
+    }
+    const in3 = "FROM users_data WHERE id IN (902, 900, 901)";
+    assert.equal(await batch(`SELECT id ${in3}; SELECT id ${in3} LIMIT 1, 1; SELECT COUNT(*) ${in3}`), "902\n900\n901\n900\n3");
+    assert.equal(await batch("DELETE FROM users_data WHERE id = 900; SELECT * FROM users_data WHERE id = 900"), "");
+    assert.equal(await batch("INSERT INTO users_auth VALUES (900, 'abc'); SELECT * FROM users_auth WHERE id = 900"), "900\tabc");
+    assert.equal(await batch("DELETE FROM users_auth WHERE id = 900; SELECT * FROM users_auth WHERE id = 900"), "");
+  });
+  await check("mariadb: tables: what a pipe keeps, and who is there", async () => {
+    const keep = "INSERT INTO pipes_settings (name, length) VALUES ('m_kept', 2)";
+    const say = text => `INSERT INTO pipes_messages (name, event, message) VALUES ('m_kept', 'note', ${quoted(text)})`;
+    const read = "SELECT event, message FROM pipes_messages WHERE name = 'm_kept'";
+    assert.equal(await batch(`${keep}; ${say("one")}; ${say("it's two")}; ${say("Drei ☃")}; ${read}`), "note\tit's two\nnote\tDrei ☃");
+    assert.equal(await batch("SELECT length FROM pipes_settings WHERE name = 'm_kept'"), "2");
+    assert.equal(await batch(`DELETE FROM pipes_settings WHERE name = 'm_kept'; ${read}`), "");
+    const seen = await subscriber(server, "m_kept");
+    assert.equal(await batch("SELECT * FROM pipes WHERE name IN ('m_kept', 'm_nobody')"), "m_kept\t1\nm_nobody\t0");
+    assert.equal(await batch("SELECT name, user_id FROM users_in_pipes WHERE name = 'm_kept'"), "m_kept\t0");
+    await seen.stop();
+    assert.equal(await batch("SELECT time FROM users_time WHERE id = 900"), "-1");
+    assert.equal(await batch("INSERT INTO users_messages (id, event, message) VALUES (900, 'e', 'waits'); SELECT event, message FROM users_messages WHERE id = 900"), "e\twaits");
+    assert.equal(await batch("INSERT INTO revoked_tokens (token) VALUES ('a.b.c'); SELECT * FROM revoked_tokens"), "a.b.c");
+    assert.equal(await batch("DELETE FROM revoked_tokens WHERE token = 'a.b.c'; SELECT * FROM revoked_tokens"), "");
+  });
 }

@@ -140,5 +140,35 @@ def _():
     same(rows(db, "SELECT 1"), [("1",)])
 
 
+def tables(first, kind):
+    for user, text in enumerate(TEXTS, first):
+        same(rows(db, "INSERT INTO users_data (id, data) VALUES (%s, %s)", (user, text), **kind), (1, user))
+        if kind and not PURE:
+            text = text.split("\0")[0]  # it ends a text there when it fetches it so, whatever the server
+        same(rows(db, "SELECT id, data FROM users_data WHERE id = %s", (user,), **kind), [(str(user), text)])
+    ids = (first + 2, first, first + 1)
+    found = [(str(user),) for user in ids]
+    same(rows(db, "SELECT id FROM users_data WHERE id IN (%s, %s, %s)", ids, **kind), found)
+    same(rows(db, "SELECT id FROM users_data WHERE id IN (%s, %s, %s) LIMIT %s", (*ids, 2), **kind), found[:2])
+    same(rows(db, "SELECT COUNT(*) FROM users_data WHERE id IN (%s, %s, %s)", ids, **kind), [("3",)])
+    rows(db, "DELETE FROM users_data WHERE id = %s", (first,), **kind)
+    same(rows(db, "SELECT id FROM users_data WHERE id = %s", (first,), **kind), [])
+    hash = "0123456789abcdef+/=_"
+    rows(db, "INSERT INTO users_auth (id, hash) VALUES (%s, %s)", (first, hash), **kind)
+    same(rows(db, "SELECT * FROM users_auth WHERE id = %s", (first,), **kind), [(str(first), hash)])
+    rows(db, "DELETE FROM users_auth WHERE id = %s", (first,), **kind)
+    same(rows(db, "SELECT * FROM users_auth WHERE id = %s", (first,), **kind), [])
+
+
+@check("tables: data and hashes of users, filled in")
+def _():
+    tables(1000, {})
+
+
+@check("tables: data and hashes of users, bound and fetched")
+def _():
+    tables(2000, {"prepared": True})
+
+
 db.close()
 done()

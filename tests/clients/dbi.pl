@@ -82,6 +82,38 @@ sub publish {
     };
 }
 
+sub tables {
+    my ($db, $mode, $first) = @_;
+    check "$mode: tables: every text as data of a user" => sub {
+        my $insert = $db->prepare('INSERT INTO users_data (id, data) VALUES (?, ?)');
+        my $select = $db->prepare('SELECT id, data FROM users_data WHERE id = ?');
+        for my $place (0 .. $#texts) {
+            my $id = $first + $place;
+            is $insert->execute($id, $texts[$place]), 1;
+            is $insert->{"${option}_insertid"}, $id;
+            $select->execute($id);
+            is_deeply $select->fetchall_arrayref, [[$id, $texts[$place]]];
+        }
+    };
+    check "$mode: tables: IN, LIMIT, COUNT(*), DELETE" => sub {
+        my @ids = ($first + 2, $first, $first + 1);
+        my $in = 'FROM users_data WHERE id IN (?, ?, ?)';
+        is_deeply $db->selectcol_arrayref("SELECT id $in", undef, @ids), \@ids;
+        is_deeply $db->selectcol_arrayref("SELECT id $in LIMIT 2", undef, @ids), [@ids[0, 1]];
+        is $db->selectrow_array("SELECT COUNT(*) $in", undef, @ids), 3;
+        $db->do('DELETE FROM users_data WHERE id = ?', undef, $first);
+        is_deeply $db->selectall_arrayref('SELECT id FROM users_data WHERE id = ?', undef, $first), [];
+    };
+    check "$mode: tables: a user gets a hash and loses it" => sub {
+        my $hash = '0123456789abcdef+/=_';
+        is $db->do('INSERT INTO users_auth (id, hash) VALUES (?, ?)', undef, $first, $hash), 1;
+        my $rows = $db->selectall_hashref('SELECT * FROM users_auth WHERE id = ?', 'id', undef, $first);
+        is_deeply $rows, { $first => { id => $first, hash => $hash } };
+        $db->do('DELETE FROM users_auth WHERE id = ?', undef, $first);
+        is_deeply $db->selectall_arrayref('SELECT id FROM users_auth WHERE id = ?', undef, $first), [];
+    };
+}
+
 check 'a wrong password and an unknown database are told by their numbers' => sub {
     fails 1045, sub { login($ENV{COMETQL_LOGIN}, 'guessed') };
     fails 1049, sub { mine(database => 'nowhere') };
@@ -116,6 +148,8 @@ check 'bound: it is the server that prepares' => sub { # and finds the mistake b
 };
 everyday($binding, 'bound');
 publish($binding, 'bound');
+tables($filling, 'filled', 1000);
+tables($binding, 'bound', 2000);
 
 $_->disconnect for $filling, $binding;
 done_testing;

@@ -24,6 +24,7 @@ await check("a wrong password and an unknown database are told by their numbers"
   await fails(1049, connect({ ...account, database: "nowhere" }));
 });
 
+const firstId = 1000; // of the users that it makes
 const db = await connect();
 
 await check("queries, errors, and the connection goes on", async () => {
@@ -85,6 +86,34 @@ await check("another user on the same connection", async () => {
   const wrong = await connect();
   await fails(1045, wrong.changeUser({ ...shop, password: "guessed" }));
   wrong.it.destroy();
+});
+
+await check("tables: every text as data of a user", async () => {
+  for (const [place, data] of texts.entries()) {
+    const id = firstId + place;
+    const { affectedRows, insertId } = await db.query("INSERT INTO users_data (id, data) VALUES (?, ?)", [id, data]);
+    assert.deepEqual([affectedRows, insertId], [1, id]);
+    const rows = await db.query("SELECT id, data FROM users_data WHERE id = ?", [id]);
+    assert.deepEqual(rows.map(row => ({ ...row })), [{ id: String(id), data }]);
+  }
+});
+
+await check("tables: IN, LIMIT, COUNT(*), DELETE", async () => {
+  const ids = [firstId + 2, firstId, firstId + 1];
+  const found = async (sql, ...values) => (await db.query(sql, values)).map(row => Object.values(row)[0]);
+  assert.deepEqual(await found("SELECT id FROM users_data WHERE id IN (?)", ids), ids.map(String));
+  assert.deepEqual(await found("SELECT id FROM users_data WHERE id IN (?) LIMIT ?, ?", ids, 1, 5), ids.slice(1).map(String));
+  assert.deepEqual(await found("SELECT COUNT(*) FROM users_data WHERE id IN (?)", ids), ["3"]);
+  await db.query("DELETE FROM users_data WHERE id = ?", [firstId]);
+  assert.deepEqual(await found("SELECT id FROM users_data WHERE id = ?", firstId), []);
+});
+
+await check("tables: a user gets a hash and loses it", async () => {
+  const hash = "0123456789abcdef+/=_";
+  assert.equal((await db.query("INSERT INTO users_auth (id, hash) VALUES (?, ?)", [firstId, hash])).insertId, firstId);
+  assert.equal((await db.query("SELECT * FROM users_auth WHERE id = ?", [firstId]))[0].hash, hash);
+  await db.query("DELETE FROM users_auth WHERE id = ?", [firstId]);
+  assert.deepEqual(await db.query("SELECT * FROM users_auth WHERE id = ?", [firstId]), []);
 });
 
 await db.end();

@@ -11,6 +11,7 @@ await check("a wrong password and an unknown database are told by their numbers"
   await fails(1049, connect({ ...account, database: "nowhere" }));
 });
 
+const firstId = 1000; // of the users that it makes
 const db = await connect();
 
 await check("queries, errors, and the connection goes on", async () => {
@@ -94,6 +95,34 @@ await check("prepared: in a pool, many statements, closed again, errors", async 
   assert.equal((await statement.execute(["again"]))[0][0].v, "again");
   await statement.close();
   db.unprepare("SELECT ? AS v");
+});
+
+await check("tables: every text as data of a user, bound and fetched", async () => {
+  for (const [place, data] of texts.entries()) {
+    const id = firstId + place;
+    const [done] = await db.execute("INSERT INTO users_data (id, data) VALUES (?, ?)", [id, data]);
+    assert.deepEqual([done.affectedRows, done.insertId], [1, id]);
+    assert.deepEqual((await db.execute("SELECT id, data FROM users_data WHERE id = ?", [id]))[0], [{ id: String(id), data }]);
+    assert.deepEqual((await db.query("SELECT data FROM users_data WHERE id = ?", [id]))[0], [{ data }]);
+  }
+});
+
+await check("tables: IN, LIMIT, COUNT(*), DELETE", async () => {
+  const ids = [firstId + 2, firstId, firstId + 1];
+  const found = async (sql, values) => (await db.execute({ sql, rowsAsArray: true }, values))[0].flat();
+  assert.deepEqual(await found("SELECT id FROM users_data WHERE id IN (?, ?, ?)", ids), ids.map(String));
+  assert.deepEqual(await found("SELECT id FROM users_data WHERE id IN (?, ?, ?) LIMIT ?", [...ids, "2"]), ids.slice(0, 2).map(String));
+  assert.deepEqual(await found("SELECT COUNT(*) FROM users_data WHERE id IN (?, ?, ?)", ids), ["3"]);
+  await db.execute("DELETE FROM users_data WHERE id = ?", [firstId]);
+  assert.deepEqual(await found("SELECT id FROM users_data WHERE id = ?", [firstId]), []);
+});
+
+await check("tables: a user gets a hash and loses it", async () => {
+  const hash = "0123456789abcdef+/=_";
+  assert.equal((await db.execute("INSERT INTO users_auth (id, hash) VALUES (?, ?)", [firstId, hash]))[0].insertId, firstId);
+  assert.deepEqual((await db.execute("SELECT * FROM users_auth WHERE id = ?", [firstId]))[0], [{ id: String(firstId), hash }]);
+  await db.execute("DELETE FROM users_auth WHERE id = ?", [firstId]);
+  assert.deepEqual((await db.query("SELECT * FROM users_auth WHERE id = ?", [firstId]))[0], []);
 });
 
 await db.end();

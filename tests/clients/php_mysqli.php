@@ -3,6 +3,7 @@
 
 require 'tap.php';
 [$host, $port, $login, $password, $name] = array_map('getenv', ['COMETQL_HOST', 'COMETQL_PORT', 'COMETQL_LOGIN', 'COMETQL_PASSWORD', 'NAME']);
+$first = 1000; // of the users that it makes
 const DATABASE = 'CometQL_v1';
 
 check('functions: a wrong password and an unknown database are told by their numbers', function () use ($host, $port, $login, $password) {
@@ -183,6 +184,44 @@ check('prepared: statements without parameters, two at a time, errors', function
     $version->execute();
     same($version->get_result()->fetch_row(), [$db->server_info]);
     same($db->execute_query('SELECT ?', ["it's"])->fetch_column(), "it's");
+});
+
+check('tables: every text as data of a user, bound and fetched', function () use ($db, $first) {
+    $insert = $db->prepare('INSERT INTO users_data (id, data) VALUES (?, ?)');
+    $select = $db->prepare('SELECT id, data FROM users_data WHERE id = ?');
+    foreach (texts() as $place => $text) {
+        $id = $first + $place;
+        $insert->bind_param('is', $id, $text);
+        $insert->execute();
+        same([$insert->affected_rows, $insert->insert_id], [1, $id]);
+        $select->bind_param('i', $id);
+        $select->execute();
+        same($select->get_result()->fetch_all(), [[(string) $id, $text]]);
+        $result = mysqli_query($db, "SELECT data FROM users_data WHERE id = $id");
+        same(mysqli_num_rows($result), 1);
+        same(mysqli_fetch_object($result)->data, $text);
+    }
+});
+
+check('tables: IN, LIMIT, COUNT(*), DELETE', function () use ($db, $first) {
+    $ids = [$first + 2, $first, $first + 1];
+    $rows = $db->execute_query('SELECT id FROM users_data WHERE id IN (?, ?, ?)', $ids)->fetch_all();
+    same($rows, array_map(fn($id) => [(string) $id], $ids));
+    same($db->query("SELECT id FROM users_data WHERE id IN ($ids[0], $ids[1], $ids[2]) LIMIT 1, 2")->num_rows, 2);
+    same($db->query("SELECT COUNT(*) FROM users_data WHERE id IN ($ids[0], $ids[1], $ids[2])")->fetch_column(), '3');
+    $db->execute_query('DELETE FROM users_data WHERE id = ?', [$first]);
+    same($db->execute_query('SELECT * FROM users_data WHERE id = ?', [$first])->num_rows, 0);
+});
+
+check('tables: a user gets a hash, another one, and none', function () use ($db, $first) {
+    foreach (['0123456789abcdef+/=_', 'other'] as $hash) {
+        $db->query("INSERT INTO users_auth (id, hash) VALUES ($first, '$hash')");
+        same([$db->affected_rows, $db->insert_id], [1, $first]);
+        $row = $db->execute_query('SELECT * FROM users_auth WHERE id = ?', [(string) $first])->fetch_assoc();
+        same($row, ['id' => (string) $first, 'hash' => $hash]);
+    }
+    $db->execute_query('DELETE FROM users_auth WHERE id = ?', [$first]);
+    same($db->query("SELECT * FROM users_auth WHERE id = $first")->fetch_all(), []);
 });
 
 done();

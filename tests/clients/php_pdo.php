@@ -79,6 +79,48 @@ function publish_texts(PDO $db, string $mode, string $channel): void
     });
 }
 
+function tables(PDO $db, string $mode, int $first): void
+{
+    check("$mode: tables: every text as data of a user", function () use ($db, $first) {
+        $insert = $db->prepare('INSERT INTO users_data (id, data) VALUES (:id, :data)');
+        $select = $db->prepare('SELECT data FROM users_data WHERE id = ?');
+        foreach (texts() as $place => $text) {
+            $insert->execute(['id' => $first + $place, 'data' => $text]);
+            same($insert->rowCount(), 1);
+            same($db->lastInsertId(), (string) ($first + $place));
+            $select->execute([$first + $place]);
+            same($select->fetchAll(PDO::FETCH_COLUMN), [$text]);
+        }
+    });
+    check("$mode: tables: IN, LIMIT, COUNT(*), DELETE", function () use ($db, $first) {
+        $ids = [$first + 1, $first, $first + 2];
+        $in = $db->prepare('SELECT id FROM users_data WHERE id IN (?, ?, ?)');
+        $in->execute($ids);
+        same($in->fetchAll(PDO::FETCH_COLUMN), array_map('strval', $ids));
+        $limited = $db->prepare('SELECT id FROM users_data WHERE id IN (?, ?, ?) LIMIT ?');
+        foreach ([...$ids, 2] as $place => $value) {
+            $limited->bindValue($place + 1, $value, PDO::PARAM_INT);
+        }
+        $limited->execute();
+        same(count($limited->fetchAll()), 2);
+        $count = $db->prepare('SELECT COUNT(*) FROM users_data WHERE id IN (?, ?, ?)');
+        $count->execute($ids);
+        same($count->fetchColumn(), '3');
+        $count->closeCursor();
+        $db->prepare('DELETE FROM users_data WHERE id = ?')->execute([$first]);
+        $in->execute($ids);
+        same($in->rowCount(), 2);
+        $in->closeCursor();
+    });
+    check("$mode: tables: a user gets a hash and loses it", function () use ($db, $first) {
+        $db->prepare('INSERT INTO users_auth (id, hash) VALUES (?, ?)')->execute([$first, 'abc=+/_']);
+        same($db->lastInsertId(), (string) $first);
+        same($db->query("SELECT id, hash FROM users_auth WHERE id = $first")->fetchAll(PDO::FETCH_KEY_PAIR), [$first => 'abc=+/_']);
+        same($db->exec("DELETE FROM users_auth WHERE id = $first") !== false, true);
+        same($db->query("SELECT * FROM users_auth WHERE id = $first")->fetchAll(), []);
+    });
+}
+
 $filling = connect($login, $password);
 everyday($filling, 'filled');
 check('every text, quoted', function () use ($filling, $name) {
@@ -118,5 +160,7 @@ check('bound: it is the server that prepares', function () use ($binding) { // o
     fails(1064, fn() => $binding->prepare('SELEKT ?'));
 });
 publish_texts($binding, 'bound', "{$name}_bound");
+tables($filling, 'filled', 1000);
+tables($binding, 'bound', 2000);
 
 done();

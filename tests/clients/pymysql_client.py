@@ -4,6 +4,8 @@ import pymysql
 import pymysql.cursors
 from tap import ACCOUNT, INSERT, NAME, SERVER, SHOP, TEXTS, check, done, fails, same
 
+FIRST_ID = 1000  # of the users that it makes
+
 
 def connect(**options):
     options = {**SERVER, **ACCOUNT, **options}
@@ -97,6 +99,35 @@ def _():
             one.commit()
     with connect(autocommit=None) as one:
         same(one.get_autocommit(), True)
+
+
+@check("tables: every text as data of a user")
+def _():
+    with db.cursor() as cursor:
+        for user, text in enumerate(TEXTS, FIRST_ID):
+            same(cursor.execute("INSERT INTO users_data (id, data) VALUES (%s, %s)", (user, text)), 1)
+            same(cursor.lastrowid, user)
+            same(rows(db, "SELECT id, data FROM users_data WHERE id = %s", user), ((str(user), text),))
+
+
+@check("tables: IN, LIMIT, COUNT(*), DELETE")
+def _():
+    ids = (FIRST_ID + 2, FIRST_ID, FIRST_ID + 1)
+    found = tuple((str(user),) for user in ids)
+    same(rows(db, "SELECT id FROM users_data WHERE id IN %s", ids), found)
+    same(rows(db, "SELECT id FROM users_data WHERE id IN %s LIMIT %s, %s", ids, 1, 2), found[1:])
+    same(rows(db, "SELECT COUNT(*) FROM users_data WHERE id IN %s", ids), (("3",),))
+    rows(db, "DELETE FROM users_data WHERE id = %s", FIRST_ID)
+    same(rows(db, "SELECT id FROM users_data WHERE id = %s", FIRST_ID), ())
+
+
+@check("tables: a user gets a hash and loses it")
+def _():
+    hash = "0123456789abcdef+/=_"
+    rows(db, "INSERT INTO users_auth (id, hash) VALUES (%s, %s)", FIRST_ID, hash)
+    same(rows(db, "SELECT * FROM users_auth WHERE id = %s", FIRST_ID), ((str(FIRST_ID), hash),))
+    rows(db, "DELETE FROM users_auth WHERE id = %s", FIRST_ID)
+    same(rows(db, "SELECT * FROM users_auth WHERE id = %s", FIRST_ID), ())
 
 
 db.close()
