@@ -394,6 +394,7 @@ fn responses() {
         ("empty database", 0x0008_8208, b"u\0\0\0p\0", Ok((b"u", 0, none, b"p"))),
         ("database flag, nothing there", 0x0000_8208, b"u\0\0", Ok((b"u", 0, none, none))),
         ("before 4.1", 0x0000_8000, b"u\0\0", Err(handshake::Error::TooOld)),
+        ("will compress", 0x0000_8220, b"u\0\0", Err(handshake::Error::Compressed)),
         ("user without its NUL", 0x0000_8200, b"user", Err(handshake::Error::Malformed)),
         ("no proof at all", 0x0000_8200, b"u\0", Err(handshake::Error::Malformed)),
         ("proof cut", 0x0000_8200, b"u\0\x14abc", Err(handshake::Error::Malformed)),

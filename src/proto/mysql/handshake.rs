@@ -41,6 +41,7 @@ use super::value::{Malformed, Reader};
 pub const NONCE_BYTES: usize = 20;
 
 const CONNECT_WITH_DB: u32 = 0x0000_0008;
+const COMPRESS: u32 = 0x0000_0020;
 const PROTOCOL_41: u32 = 0x0000_0200;
 const SECURE_CONNECTION: u32 = 0x0000_8000;
 const MULTI_STATEMENTS: u32 = 0x0001_0000;
@@ -218,6 +219,9 @@ pub enum Error {
     Malformed,
     /// A client from before MySQL 4.1.
     TooOld,
+    /// The client will compress, which was not offered: PHP does so when it is told to, and would wait for
+    /// ever.
+    Compressed,
 }
 
 impl Error {
@@ -231,6 +235,7 @@ impl Error {
         match self {
             Error::Malformed => "Bad handshake",
             Error::TooOld => "Bad handshake: this client is older than MySQL 4.1",
+            Error::Compressed => "Bad handshake: compression is not offered here",
         }
     }
 }
@@ -248,6 +253,9 @@ impl<'a> Response<'a> {
         let low = reader.u16()?;
         if u32::from(low) & PROTOCOL_41 == 0 {
             return Err(Error::TooOld);
+        }
+        if u32::from(low) & COMPRESS != 0 {
+            return Err(Error::Compressed);
         }
         // What the server did not offer is not in effect, whatever a client sets.
         let capabilities = (u32::from(low) | u32::from(reader.u16()?) << 16) & OFFERED;
