@@ -288,13 +288,10 @@ impl<S: Socket> Server<S> {
         let Some(id) = self.hub.find(tenant, channel) else { return Vec::new() };
         let members = self.hub.members(id);
         let slots = (0..members.places()).rev().filter_map(|place| members.at(place));
-        let member = |slot: u32| match self.comet(slot) {
-            Some(comet) => Member { user: comet.user, uuid: comet.uuid },
-            None => {
-                let user =
-                    self.claims(slot).and_then(|claims| claims.user.as_deref()?.parse().ok());
-                Member { user: user.unwrap_or(0), uuid: None }
-            }
+        let member = |slot: u32| {
+            let user = self.user_of(slot).and_then(|user| user.parse().ok());
+            let uuid = self.comet(slot).and_then(|comet| comet.uuid);
+            Member { user: user.unwrap_or(0), uuid }
         };
         slots.take(LISTED_MEMBERS_MAX).map(|id| member(id.0)).collect()
     }
