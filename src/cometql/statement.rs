@@ -2,7 +2,8 @@
 //!
 //! The grammar is the `sqlparser` package's, in its MySQL dialect; `tree` turns its tree into the
 //! much smaller `Statement` of this file. The tokenizer runs without unescaping, so that `literal`
-//! sees every text as it was written.
+//! sees every text as it was written. SET, SHOW and DESCRIBE are read from their tokens: CppComet has forms
+//! of them that are in no grammar.
 //!
 //! A prepared statement is read twice: with its `?` as they are, to see that it can be run, and each time
 //! it is executed with a token in the place of each. A value never becomes SQL text, so nothing in it can

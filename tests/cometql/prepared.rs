@@ -205,6 +205,63 @@ fn what_is_sent_ahead_is_bounded() {
     assert_eq!(published(&mut client), ("abc".into(), "ev".into(), "x".repeat(100_000)));
 }
 
+/// Titles are told before a value is known; what a value is beside, decides how it is read (cometql 45).
+#[test]
+fn tables_are_read_and_changed_with_bound_values() {
+    let mut client = Client::open();
+    let ok = |affected, id| Reply::Ok { affected, id };
+    let mut prepare = |sql: &str, parameters, titles: &[&str]| {
+        let (id, count, columns) = client.prepare(sql).expect(sql);
+        assert_eq!(
+            (count, columns),
+            (parameters, titles.iter().map(|it| it.to_string()).collect())
+        );
+        id
+    };
+    let insert = prepare("INSERT INTO users_auth (id, hash) VALUES (?, ?), (?, ?)", 4, &[]);
+    let select = prepare(
+        "SELECT id, hash AS h, ? FROM users_auth WHERE id IN (?, ?) AND hash LIKE ? ORDER BY id LIMIT ?, ?",
+        6,
+        &["id", "h", "?"],
+    );
+    let all = prepare(
+        "SELECT * FROM pipes_messages WHERE name = ?",
+        1,
+        &["id", "time", "name", "index", "event", "message", "user_id"],
+    );
+    let count = prepare("SELECT COUNT(*) FROM users_auth WHERE id = ? OR id = ?", 2, &["COUNT(*)"]);
+    let update = prepare("UPDATE users_auth SET hash = ? WHERE id = ?", 2, &[]);
+    let delete = prepare("DELETE FROM users_auth WHERE id = ?", 1, &[]);
+    let show = prepare(
+        "SHOW COLUMNS FROM users_auth LIKE ?",
+        1,
+        &["Field", "Type", "Null", "Key", "Default", "Extra"],
+    );
+    let values = [Some("7"), Some("a"), Some("8"), Some("b")];
+    assert_eq!(client.execute(insert, &values), ok(2, 7));
+    let values = [Some("hash"), Some("8"), Some("7"), Some("%"), Some("0"), Some("5")];
+    assert_eq!(client.execute(select, &values).values(), [["7", "a", "hash"], ["8", "b", "hash"]]);
+    let values = [None, Some("8"), Some("7 OR 1=1"), Some("%"), Some("0"), Some("1")];
+    assert_eq!(client.execute(select, &values).values(), [["8", "b", "NULL"]]);
+    assert!(client.execute(all, &[Some("chat")]).values().is_empty());
+    assert_eq!(client.execute(count, &[Some("7"), Some("9")]).values(), [["1"]]);
+    assert_eq!(client.execute(update, &[Some("c"), Some("7")]), ok(1, 0));
+    assert_eq!(client.execute(update, &[Some("it's"), Some("7")]).error().0, 1105);
+    assert_eq!(client.execute(delete, &[Some("8")]), ok(0, 0));
+    assert_eq!(client.execute(show, &[Some("h%")]).values().len(), 1);
+    let sql = "SELECT id, hash FROM users_auth WHERE id IN (7, 8)";
+    assert_eq!(client.query(sql).values(), [["7", "c"]]);
+    for (sql, number) in [
+        ("SELECT colour FROM users_auth WHERE id = ?", 1054),
+        ("SELECT * FROM no_such WHERE id = ?", 1146),
+        ("UPDATE users_time SET time = ? WHERE id = ?", 1105),
+        ("DELETE FROM pipes WHERE name = ?", 1105),
+        ("SHOW COLUMNS FROM no_such LIKE ?", 1146),
+    ] {
+        assert_eq!(client.prepare(sql).expect_err(sql).error().0, number, "{sql}");
+    }
+}
+
 #[test]
 fn what_cannot_be_prepared_says_so_at_once() {
     let mut client = Client::open();

@@ -218,6 +218,57 @@ fn who_does_not_log_in_in_time_is_cut_off() {
     idle.ends();
 }
 
+/// Who listens, what is kept and what is counted, as the tables of a real server show it.
+#[test]
+fn tables_show_the_server() {
+    let server = Encke::start(&[]);
+    let mut ws = Ws::connect(server.http, "/channels/chat");
+    let mut client = MySql::open(port(&server), None);
+    let rows = |client: &mut MySql, sql: &str| match client.query(sql) {
+        Reply::Rows(rows) => {
+            let text = |row: &Vec<Option<String>>| {
+                row.iter()
+                    .map(|value| value.as_deref().unwrap_or("NULL"))
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            };
+            rows.iter().map(text).collect::<Vec<_>>().join("|")
+        }
+        other => panic!("{sql}: {other:?}"),
+    };
+    let users = "SELECT users FROM pipes WHERE name = 'chat'";
+    eventually("a subscriber", || (rows(&mut client, users) == "1").then_some(()));
+    assert_eq!(
+        rows(&mut client, "SELECT name, user_id FROM users_in_pipes WHERE name = 'chat'"),
+        "chat 0"
+    );
+    for sql in [
+        "INSERT INTO pipes_settings VALUES ('chat', 2)",
+        "INSERT INTO pipes_messages (name, event, message) VALUES ('chat', 'e', 'one'), ('chat', '', 'two')",
+        "INSERT INTO users_auth (id, hash) VALUES (7, 'key')",
+        "INSERT INTO users_messages (id, event, message) VALUES (7, '', 'later')",
+    ] {
+        assert_eq!(client.query(sql), Reply::Ok, "{sql}");
+    }
+    assert_eq!([ws.read_text(), ws.read_text()], ["one", "two"]);
+    for (sql, expect) in [
+        ("SELECT index, event, message FROM pipes_messages WHERE name = 'chat'", "0 e one|1  two"),
+        ("SELECT * FROM users_auth WHERE id = 7", "7 key"),
+        ("SELECT * FROM users_messages WHERE id IN (7, 8)", "7 0  later"),
+        ("SELECT * FROM users_time WHERE id = 7", "7 -1"),
+        ("SHOW STATUS", "flag session|id 0|user_online 0|server_online 1|messages 2"),
+        ("SHOW GLOBAL STATUS LIKE '%end_online'", "frontend_online 1|backend_online 1"),
+    ] {
+        assert_eq!(rows(&mut client, sql), expect, "{sql}");
+    }
+    if cfg!(target_os = "linux") {
+        assert!(rows(&mut client, "SHOW RAM STATUS").contains("MemTotal "));
+        assert!(rows(&mut client, "SHOW AVG STATUS").starts_with("load_avg_1 "));
+    }
+    drop(ws);
+    eventually("nobody", || (rows(&mut client, users) == "0").then_some(()));
+}
+
 #[test]
 fn a_back_end_reaches_its_own_tenant_alone() {
     let tenant = |name: &str, dev_id, password: &str| Tenant {

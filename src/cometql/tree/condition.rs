@@ -2,12 +2,12 @@
 
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value};
 
-use super::super::Error;
-use super::super::condition::{Condition, Operator};
-use super::super::literal::Literal;
-use super::super::statement::not_served;
 use super::constant::literal;
 use super::{Scope, column_of};
+use crate::cometql::Error;
+use crate::cometql::condition::{Condition, Operator};
+use crate::cometql::literal::Literal;
+use crate::cometql::statement::not_served;
 
 /// Finds the meaning of a WHERE. Its depth is bounded by the parser's.
 pub fn condition(expression: Expr, scope: &Scope) -> Result<Condition, Error> {

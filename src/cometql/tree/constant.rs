@@ -2,10 +2,11 @@
 
 use sqlparser::ast::{self, Expr, FunctionArguments, Ident, UnaryOperator, Value};
 
-use super::super::Error;
-use super::super::literal::Literal;
-use super::super::statement::{Constant, PLACEHOLDER, not_served, syntax};
+use crate::cometql::Error;
+use crate::cometql::literal::Literal;
+use crate::cometql::statement::{Constant, PLACEHOLDER, not_served, syntax};
 
+/// A value beside a column.
 pub fn literal(expression: Expr) -> Literal {
     match expression {
         Expr::Value(value) => literal_value(value.value),
@@ -49,10 +50,12 @@ fn unhex(digits: &str) -> Option<String> {
     if rest.is_empty() { String::from_utf8(bytes).ok() } else { None }
 }
 
+/// `TRUE` or `FALSE`.
 pub fn is_boolean(expression: &Expr) -> bool {
     matches!(expression, Expr::Value(value) if matches!(value.value, Value::Boolean(_)))
 }
 
+/// What can be selected without a table.
 pub fn constant(expression: &Expr) -> Result<Constant, Error> {
     let refused = || not_served(&"an expression of this kind");
     match expression {

@@ -5,14 +5,15 @@ use sqlparser::ast::{
 };
 use sqlparser::ast::{TableFactor, TableObject, TableWithJoins};
 
-use super::super::Error;
-use super::super::literal::Literal;
-use super::super::statement::{Statement, not_served};
 use super::condition::condition;
 use super::constant::literal;
 use super::{Scope, column_of_name, table_name};
+use crate::cometql::Error;
+use crate::cometql::literal::Literal;
+use crate::cometql::statement::{Statement, not_served};
 use crate::hub::command::Change;
 
+/// INSERT and REPLACE.
 pub fn insert(insert: ast::Insert) -> Result<Statement, Error> {
     if insert.returning.is_some() {
         return Err(not_served(&"RETURNING"));
@@ -98,6 +99,7 @@ fn is_values_of(function: &ast::Function, column: &str) -> bool {
     is_values && matches!(&list.args[..], [argument] if is_column(argument))
 }
 
+/// UPDATE.
 pub fn update(update: ast::Update) -> Result<Statement, Error> {
     if update.from.is_some() || update.returning.is_some() || update.limit.is_some() {
         return Err(not_served(&"UPDATE with FROM, RETURNING or LIMIT"));

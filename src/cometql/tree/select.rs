@@ -7,17 +7,20 @@ use sqlparser::ast::{
 };
 use sqlparser::ast::{DuplicateTreatment, Function};
 
-use super::super::Error;
-use super::super::select::{Select, Shown};
-use super::super::statement::{BOUND, Constant, Item, PLACEHOLDER, Statement, not_served, syntax};
 use super::condition::condition;
 use super::constant::{constant, is_boolean};
 use super::insert::only_table;
 use super::{Scope, column_of};
+use crate::cometql::Error;
+use crate::cometql::select::{Select, Shown};
+use crate::cometql::statement::{
+    BOUND, Constant, Item, PLACEHOLDER, Statement, not_served, syntax,
+};
 
 /// Longest select list, in columns.
 const COLUMNS_MAX: usize = 1024;
 
+/// SELECT with a table or without one.
 pub fn select(query: Query) -> Result<Statement, Error> {
     let SetExpr::Select(select) = *query.body else {
         return Err(not_served(&"a query of this kind"));

@@ -3,10 +3,10 @@
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::super::Error;
-use super::super::literal::Literal;
-use super::super::show::{Show, StatusKind};
-use super::super::statement::{TableName, not_served, syntax};
+use crate::cometql::Error;
+use crate::cometql::literal::Literal;
+use crate::cometql::show::{Show, StatusKind};
+use crate::cometql::statement::{TableName, not_served, syntax};
 
 /// What is left to be read.
 struct Words<'a> {
