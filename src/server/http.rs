@@ -191,6 +191,9 @@ impl<S: Socket> Server<S> {
             Route::Info => return self.show_info(slot, &reply),
             Route::Page => return self.show_page(slot, &reply, pages::CHAT),
             Route::Dashboard => return self.show_page(slot, &reply, pages::DASHBOARD),
+            Route::Script { script, is_known } => {
+                return self.show_script(slot, &reply, script, is_known);
+            }
             Route::DashboardEvents => return self.watch(slot, &reply),
             Route::Stats => return self.show_stats(slot, &reply),
             Route::Metrics => return self.show_metrics(slot, &reply),

@@ -43,19 +43,24 @@ impl Reply {
 pub(crate) struct Response<'a> {
     pub status: u16,
     pub content_type: &'static str,
+    pub cache_control: &'static [u8],
     /// Further headers, written as they are.
     pub headers: Vec<(&'static str, Cow<'a, [u8]>)>,
     pub body: Cow<'a, [u8]>,
 }
 
+/// What the server says is of this moment.
+const NO_STORE: &[u8] = b"no-store";
+
 impl<'a> Response<'a> {
     pub fn json(status: u16, body: impl Into<Cow<'a, [u8]>>) -> Response<'a> {
-        let headers = Vec::new();
-        Response { status, content_type: "application/json", headers, body: body.into() }
+        let content_type = "application/json";
+        Response { content_type, body: body.into(), ..Response::empty(status) }
     }
 
     pub fn empty(status: u16) -> Response<'a> {
-        Response { status, content_type: "", headers: Vec::new(), body: Cow::Borrowed(b"") }
+        let (headers, body) = (Vec::new(), Cow::Borrowed(&b""[..]));
+        Response { status, content_type: "", cache_control: NO_STORE, headers, body }
     }
 
     pub fn error(status: u16, explain: &str) -> Response<'a> {
@@ -72,7 +77,7 @@ impl<S: Socket> Server<S> {
     /// Answers, and ends the connection if that was the wish.
     pub(super) fn respond(&mut self, slot: u32, reply: &Reply, response: Response<'_>) {
         let body_bytes = response.body.len() as u64;
-        self.begin_head(slot, reply, response.status);
+        self.begin_cached_head(slot, reply, response.status, response.cache_control);
         let out = self.out(slot);
         if !response.content_type.is_empty() {
             http1::write_header(out, "Content-Type", response.content_type.as_bytes());
@@ -97,6 +102,10 @@ impl<S: Socket> Server<S> {
 
     /// Status line and the headers of every response; more headers and an empty line must follow.
     pub(super) fn begin_head(&mut self, slot: u32, reply: &Reply, status: u16) {
+        self.begin_cached_head(slot, reply, status, NO_STORE);
+    }
+
+    fn begin_cached_head(&mut self, slot: u32, reply: &Reply, status: u16, cache_control: &[u8]) {
         self.metrics.responses.add(status);
         if status >= 400 {
             self.note(slot, Wrong::Http(status));
@@ -110,7 +119,7 @@ impl<S: Socket> Server<S> {
             (true, Version::Http10) => http1::write_header(out, "Connection", b"keep-alive"),
             (true, Version::Http11) => {}
         }
-        http1::write_header(out, "Cache-Control", b"no-store");
+        http1::write_header(out, "Cache-Control", cache_control);
         write_origin(reply, out);
     }
 

@@ -9,11 +9,13 @@
 //! | `/users/ID` | every device of a user |
 //! | `/stats`, `/metrics` | the server in numbers |
 //! | `/dashboard`, `/dashboard/events` | the server in pictures, and what they are drawn from |
+//! | `/CometServerApi.js`, `/CometServerApi.mjs` | the browser's client, open to all |
 //! | an echo path | a WebSocket echo endpoint, open to all |
 //! | `/TENANT/channels…`, `/TENANT/users/ID` | the same of another tenant |
 
 use std::rc::Rc;
 
+use super::pages::Script;
 use super::settings::{Settings, Tenant};
 use crate::dialects::comet_js::connect::{self, Hello, Rejection};
 use crate::dialects::native::{self, Refusal, USER_BYTES_MAX};
@@ -53,6 +55,11 @@ pub(crate) enum Route {
     /// The page, which holds no number itself.
     Dashboard,
     DashboardEvents,
+    /// The browser's client; whoever has it already is told so.
+    Script {
+        script: Script,
+        is_known: bool,
+    },
     Native(native::Request),
     Echo {
         is_reversed: bool,
@@ -96,6 +103,10 @@ pub(crate) fn admit(
         let (tenant, standing) = (TenantId(0), Standing::Anonymous);
         return Ok(Admitted { tenant, standing, route, origin: None });
     }
+    if let Some(script) = Script::at(head.path) {
+        return admit_script(head, script, settings)
+            .map_err(|refusal| Rejected { refusal, origin: None });
+    }
     let (tenant, path) = tenant_of(head.path, settings);
     let comet = connect::is_path(path).then(|| connect::parse(path));
     let tenant = match &comet {
@@ -118,6 +129,22 @@ pub(crate) fn admit(
     let standing = standing(head, owner, unix_second).map_err(reject)?;
     check_access(&standing, &owner.rules, &route).map_err(reject)?;
     Ok(Admitted { tenant, standing, route, origin })
+}
+
+/// A page of any site may load the script: it holds no secret, and what it then asks for is looked at.
+fn admit_script(head: &Head<'_>, script: Script, settings: &Settings) -> Result<Admitted, Refusal> {
+    let tenant = TenantId(0);
+    if settings.tenants[usize::from(tenant.0)].publish_key.is_none() {
+        check_this_machine(head)?;
+    }
+    let route = match head.method {
+        Method::Get | Method::Head => {
+            Route::Script { script, is_known: script.is_among(head.list("If-None-Match")) }
+        }
+        Method::Options => Route::Options(native::READ_METHODS),
+        _ => return Err(native::method_not_allowed(native::READ_METHODS)),
+    };
+    Ok(Admitted { tenant, standing: Standing::Anonymous, route, origin: None })
 }
 
 fn tenant_of<'a>(path: &'a [u8], settings: &Settings) -> (TenantId, &'a [u8]) {
@@ -208,7 +235,9 @@ fn check_access(standing: &Standing, rules: &[Rule], route: &Route) -> Result<()
     let administer = || access::may(standing, rules, Action::Administer, None);
     let verdict = match route {
         // A browser that opens a page cannot show a key: the page asks for it.
-        Route::Page | Route::Dashboard | Route::Echo { .. } | Route::Options(_) => Ok(()),
+        Route::Page | Route::Dashboard | Route::Options(_) => Ok(()),
+        // Let in before.
+        Route::Script { .. } | Route::Echo { .. } => Ok(()),
         // What each may do is decided when it is known.
         Route::Comet(_) | Route::CometPost(_) | Route::CometRejected(_) | Route::Info => Ok(()),
         Route::Stats | Route::Metrics | Route::DashboardEvents => administer(),
@@ -461,6 +490,19 @@ mod tests {
         let settings = Settings { echoes: vec![echo], ..Settings::default() };
         let request = "GET /ws.php HTTP/1.1\nHost: example.com\nOrigin: https://evil.example";
         assert_eq!(status(request, &settings).unwrap().route, Route::Echo { is_reversed: true });
+    }
+
+    #[test]
+    fn the_script_is_open_to_all_origins() {
+        let request = "GET /CometServerApi.js HTTP/1.1\nOrigin: https://evil.example\nHost:";
+        for settings in [Settings::default(), keyed()] {
+            let route = status(&format!("{request} localhost"), &settings).unwrap().route;
+            assert_eq!(route, Route::Script { script: Script::Classic, is_known: false });
+            let post = "POST /CometServerApi.mjs HTTP/1.1\nHost: localhost";
+            assert_eq!(status(post, &settings), Err(405));
+        }
+        assert!(status(&format!("{request} example.com"), &keyed()).is_ok());
+        assert_eq!(status(&format!("{request} example.com"), &Settings::default()), Err(403));
     }
 
     #[test]

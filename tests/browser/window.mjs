@@ -41,7 +41,7 @@ export function page(name, run, { forgive = () => false, ...server } = {}) {
       tab.on("websocket", socket => tab.requests.push(socket.url()));
       tab.on("pageerror", error => world.complaints.push(String(error)));
       tab.on("console", message => message.type() === "error" && world.complaints.push(message.text()));
-      await tab.goto(world.server.url + path);
+      await tab.goto(new URL(path, world.server.url).href);
       return tab;
     };
     try {
