@@ -2,8 +2,10 @@
 
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { publish, startPhp, startServer } from "../clients/encke.mjs";
 import { asks, connections, counted, hears, hostOf, listen, open, site, talk, token } from "./comet_pages.mjs";
 import { startProxy } from "./proxy.mjs";
@@ -71,7 +73,12 @@ page("questions are answered: counts, members, users' data, history", async worl
   await hears(ada, [[1, true], [2, true], [3, true]]);
 });
 
-page("who has a key is told so, and gets what is for the user", async world => {
+page("who has a key is told so, and gets what is for the user, also what waited", async world => {
+  const sql = statement => promisify(execFile)("mariadb", ["--host=127.0.0.1", `--port=${world.server.sqlPort}`, "--user=15",
+    "--password=secret", "--skip-ssl", "--database=CometQL_v1", `--execute=${statement}`]);
+  const send = text => sql(`INSERT INTO users_messages (id, event, message) VALUES (7, 'ev', '${text}')`);
+  await sql("INSERT INTO users_auth (id, hash) VALUES (7, 'k3y')");
+  await sql("INSERT INTO users_data (id, data) VALUES (7, 'of seven')");
   const ada = await open(world);
   await ada.evaluate(() => {
     window.told = [];
@@ -80,18 +87,23 @@ page("who has a key is told so, and gets what is for the user", async world => {
   });
   await listen(ada, ["msg", "msg.ev"], { dev_id: 15, user_id: 7, user_key: "wrong" });
   await ada.waitForFunction(() => told[0]);
-  const user_key = token(7, "secret15");
-  await ada.evaluate(key => cometApi.restart({ user_key: key }), user_key);
-  await ada.waitForFunction(() => told[1]);
-  assert.deepEqual(await ada.evaluate(() => [...told, cometApi.isAuthorized(), cometApi.getRealUserKey().length]), ["no", "yes", true, 32]);
-  const send = async text => { assert.ok((await fetch(`${world.server.url}/users/7?event=ev`, { method: "POST", body: text })).ok); };
+  for (const user_key of ["k3y", token(7, "secret15")]) {
+    await ada.evaluate(user_key => cometApi.restart({ user_key }), user_key);
+    await ada.waitForFunction(() => cometApi.isAuthorized());
+    assert.equal(await ada.evaluate(() => cometApi.getRealUserKey()), "k3y");
+  }
+  assert.deepEqual(await ada.evaluate(() => told), ["no", "yes", "yes"]);
+  assert.equal((await asks(ada, "getUserData", 7)).data.user_data, "of seven");
   await send("for you");
   await hears(ada, ["for you", "for you"]);
   await ada.evaluate(() => cometApi.stop());
   assert.equal(await ada.evaluate(() => cometApi.isConnected()), false);
+  await send("while you were away");
   await listen(ada, []);
-  await send("here again");
-  await hears(ada, ["for you", "for you", "here again", "here again"]);
+  await hears(ada, ["for you", "for you", "while you were away", "while you were away"]);
+  await sql("DELETE FROM users_auth WHERE id = 7");
+  await ada.evaluate(() => cometApi.restart({ user_key: "k3y" }));
+  await ada.waitForFunction(() => cometApi.isAuthorized() === false);
 }, { args: ["--cometql-password", "secret"] });
 
 page("nothing is lost or doubled when connections break and the server restarts", async world => {
