@@ -16,9 +16,13 @@
 //! | `crowds` | bounds: slow readers, too many connections, no descriptors |
 //! | `service` | what a service manager hears, and what packages are made of |
 //! | `cometql` | a back end that speaks MySQL |
+//! | `comet` | pages whose script is CometServerApi |
 
 mod access;
 mod channels;
+mod comet;
+#[path = "../support/comet.rs"]
+mod comet_page;
 #[cfg(feature = "cometql")]
 mod cometql;
 mod crowds;
