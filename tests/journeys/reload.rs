@@ -9,17 +9,17 @@ use crate::server::{Encke, eventually, program, run};
 use crate::websocket::{UPGRADE, Ws, frame, read_frame};
 
 /// A file of one test, removed at its end.
-struct File(PathBuf);
+pub struct File(PathBuf);
 
 impl File {
-    fn new(name: &str, text: &str) -> File {
+    pub fn new(name: &str, text: &str) -> File {
         let name = format!("encke-{name}-{}.toml", std::process::id());
         let file = File(std::env::temp_dir().join(name));
         file.write(text);
         file
     }
 
-    fn write(&self, text: &str) {
+    pub fn write(&self, text: &str) {
         fs::write(&self.0, text).expect("a file");
     }
 
@@ -27,7 +27,7 @@ impl File {
         self.0.to_str().expect("a plain name")
     }
 
-    fn start(&self) -> Encke {
+    pub fn start(&self) -> Encke {
         Encke::start(&["--config", self.path()])
     }
 }

@@ -29,6 +29,32 @@ const KEYS: [&str; 15] = [
     "uuid",
 ];
 
+/// Whose script reads the frames.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Script {
+    /// CppComet's before version 4.
+    Old,
+    /// CppComet's from then on.
+    New,
+    /// The server's own, which is shown where it stands.
+    Ours,
+}
+
+impl Script {
+    /// By the `&v=4.08` of a URL; what is no version is old.
+    fn of(target: &str) -> Script {
+        let version = target.split("&v=").nth(1).and_then(|rest| rest.split('&').next());
+        let parts = version.and_then(|version| version.split_once('.'));
+        let number = |text: &str| text.parse::<u32>().ok();
+        let both = parts.and_then(|(major, minor)| number(major).zip(number(minor)));
+        match both {
+            Some((4.., _)) if target.contains("&api=encke") => Script::Ours,
+            Some((4.., _)) => Script::New,
+            _ => Script::Old,
+        }
+    }
+}
+
 /// What stands in the URL: who the page says it is.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -91,12 +117,21 @@ impl Page {
         assert_eq!(session.info["event"], "serverInfo", "the first frame: {}", session.info);
         session
     }
+
+    /// The same, and it must be let in as its user.
+    #[cfg_attr(not(feature = "cometql"), allow(dead_code))]
+    #[track_caller]
+    pub fn authorized(&self, address: SocketAddr) -> Session {
+        let session = self.open(address);
+        assert!(session.is_authorized(), "{self:?}: {}", session.info);
+        session
+    }
 }
 
 /// One WebSocket of a page.
 pub struct Session {
     http: Http,
-    is_legacy: bool,
+    script: Script,
     /// The first frame.
     pub info: Value,
 }
@@ -124,7 +159,7 @@ impl Session {
 
     /// A connection that was upgraded already.
     pub fn after(http: Http, target: &str) -> Session {
-        Session { http, is_legacy: major_version(target) < 4, info: Value::Null }
+        Session { http, script: Script::of(target), info: Value::Null }
     }
 
     pub fn is_authorized(&self) -> bool {
@@ -167,7 +202,7 @@ impl Session {
     #[track_caller]
     pub fn next(&mut self) -> Value {
         let text = self.next_text();
-        check(&text, self.is_legacy)
+        check(&text, self.script)
     }
 
     /// The next frame without its time.
@@ -269,19 +304,18 @@ impl Session {
     }
 
     /// What comes until the connection ends, which it must without a Close frame: whoever gets one
-    /// never reconnects.
+    /// never reconnects. A frame that breaks off is not counted.
     #[track_caller]
     pub fn last_frames(&mut self) -> Vec<Value> {
         let rest = self.http.rest_or_reset();
         let mut frames = Vec::new();
         let mut at = 0;
-        while at < rest.len() {
-            let (first, payload, used) = split_frame(&rest[at..]);
+        while let Some((first, payload, used)) = split_frame(&rest[at..]) {
             at += used;
             match first {
                 0x81 => {
                     let text = std::str::from_utf8(payload).expect("a text frame is UTF-8");
-                    frames.push(check(text, self.is_legacy));
+                    frames.push(check(text, self.script));
                 }
                 0x89 => {}
                 _ => panic!("a frame that begins with {first:#x} before the end: {payload:?}"),
@@ -297,43 +331,36 @@ impl Session {
         assert!(frames.is_empty(), "{frames:?}");
     }
 
-    /// The page closes it, as `socket.close()` does.
+    /// The page closes it, as `socket.close()` does; what came before the end.
     #[track_caller]
-    pub fn close(mut self) {
+    pub fn close(mut self) -> Vec<Value> {
         self.send(frame(0x88, b""));
-        self.last_frames();
+        self.last_frames()
     }
 }
 
-/// The 4 of `&v=4.08`; 0 where that is no version.
-fn major_version(target: &str) -> u32 {
-    let version = target.split("&v=").nth(1).and_then(|rest| rest.split('&').next());
-    let parts = version.and_then(|version| version.split_once('.'));
-    let both =
-        parts.and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse::<u32>().ok()?)));
-    both.map_or(0, |(major, _)| major)
-}
-
-/// One frame of the server's: first byte, payload, bytes used.
-fn split_frame(bytes: &[u8]) -> (u8, &[u8], usize) {
-    let (length, start) = match bytes[1] {
-        127 => (u64::from_be_bytes(bytes[2..10].try_into().expect("8 bytes")) as usize, 10),
-        126 => (usize::from(u16::from_be_bytes([bytes[2], bytes[3]])), 4),
+/// One whole frame of the server's: first byte, payload, bytes used.
+fn split_frame(bytes: &[u8]) -> Option<(u8, &[u8], usize)> {
+    let (length, start) = match *bytes.get(1)? {
+        127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?) as usize, 10),
+        126 => (usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)), 4),
         short => (usize::from(short), 2),
     };
-    (bytes[0], &bytes[start..start + length], start + length)
+    Some((bytes[0], bytes.get(start..start + length)?, start + length))
 }
 
 /// What must hold for every frame that a page gets.
 #[track_caller]
-pub fn check(text: &str, is_legacy: bool) -> Value {
+pub fn check(text: &str, script: Script) -> Value {
     // The scripts split a frame at line breaks, and take a backslash away before each apostrophe.
     assert!(!text.contains(['\n', '\r', '\'']), "the script would not read this: {text}");
     let value: Value =
         serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"));
     let object = value.as_object().unwrap_or_else(|| panic!("not an object: {text}"));
     for key in object.keys() {
-        assert!(KEYS.contains(&key.as_str()), "nobody knows the key {key}: {text}");
+        let is_known = KEYS.contains(&key.as_str())
+            || script == Script::Ours && ["id", "msg"].contains(&key.as_str());
+        assert!(is_known, "nobody knows the key {key}: {text}");
         let times = text.matches(&format!("\"{key}\":")).count();
         assert!(times <= count(&value, key), "{key} is there twice: {text}");
     }
@@ -343,7 +370,7 @@ pub fn check(text: &str, is_legacy: bool) -> Value {
         let time = time.as_u64().unwrap_or_else(|| panic!("not a time: {text}"));
         assert!(now().abs_diff(time) < 120, "a time of long ago: {text}");
     }
-    if is_legacy {
+    if script == Script::Old {
         assert_eq!(object.get("event_name"), object.get("event"), "{text}");
         assert_eq!(object.get("api_data"), Some(&json!("for major_version < 4")), "{text}");
         assert!(object["data"].is_string() || object["data"].is_number(), "{text}");

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use encke::server::settings::Settings;
 use serde_json::json;
 
 use super::heard;
 use crate::comet_page::{Page, Session, data_of};
 use crate::http::{get, publish};
-use crate::server::{Encke, eventually};
+use crate::server::{Encke, Inside, eventually};
 use crate::websocket::frame;
 
 fn open(server: &Encke) -> Session {
@@ -158,6 +159,77 @@ fn a_page_that_never_reads_is_cut() {
         }
         (quick.count("web_a") == 1).then_some(())
     });
+    // What reached it is whole up to where it breaks off.
+    let had = slow.last_frames();
+    assert!(!had.is_empty() && had.iter().all(|frame| frame["pipe"] == "web_a"));
+}
+
+/// A page that has gone without a word: it is asked for a sign of life, and dropped.
+#[test]
+fn a_page_that_answers_no_ping_is_dropped_without_a_close_frame() {
+    let mut settings = Settings::default();
+    settings.limits.heartbeat_seconds = 1;
+    settings.limits.pong_seconds = 1;
+    let server = Inside::start(settings);
+    let mut silent = Page::anonymous().open(server.http);
+    let mut old = Page::old().open(server.http);
+    for session in [&mut silent, &mut old] {
+        assert_eq!(session.next_frame().0, 0x89, "a ping");
+        session.dropped();
+    }
+}
+
+/// Of many lists in one segment the last one holds.
+#[test]
+fn the_last_of_many_lists_holds() {
+    let server = Encke::start(&[]);
+    let mut watcher = open(&server);
+    watcher.subscribe(&["track_0"]);
+    let mut session = open(&server);
+    let list = |n: usize| format!("subscription\nweb_{n}\ntrack_{n}\nweb_{}\ncommon", n + 1);
+    let lists = (0..300).map(|n| frame(0x81, list(n).as_bytes()));
+    session.send(lists.collect::<Vec<_>>().concat());
+    session.quiet();
+    for (pipe, count) in [("web_298", 0), ("web_299", 1), ("web_300", 1), ("track_299", 1)] {
+        assert_eq!(session.count(pipe), count, "{pipe}");
+    }
+    let told: Vec<_> = watcher.settled().into_iter().map(|told| told["event"].clone()).collect();
+    assert_eq!(told, ["subscription", "unsubscription"]);
+    publish(server.http, "common,web_0", "1");
+    assert_eq!(heard(&session.next(), "common", ""), json!(1));
+    session.quiet();
+}
+
+/// A URL beyond every bound is refused before anything comes of it.
+#[test]
+fn a_url_that_is_too_long_is_refused() {
+    let server = Encke::start(&[]);
+    for bytes in [9_000, 20_000] {
+        let page = Page::anonymous().in_browser('u');
+        let target = Page { key: "k".repeat(bytes), ..page }.target();
+        let refused = Session::try_upgrade(server.http, &target, &[]).err();
+        assert!(refused.is_some_and(|status| (400..500).contains(&status)), "{refused:?}");
+    }
+    open(&server).quiet();
+}
+
+/// Nothing that stands in a URL can break a frame that others get.
+#[test]
+fn an_odd_browser_id_breaks_no_frame() {
+    let server = Encke::start(&[]);
+    let mut watcher = open(&server);
+    watcher.subscribe(&["track_a"]);
+    for uuid in ["it's", "a%22%5C%0A", "<b>", "a=b", "{}", "..", "\\'", "\"", "%"] {
+        let target = Page { uuid: uuid.into(), ..Page::anonymous() }.target();
+        // It may be refused, for characters that no URL has.
+        let Ok(mut session) = Session::try_upgrade(server.http, &target, &[]) else { continue };
+        assert_eq!(session.next()["event"], "serverInfo", "{uuid}");
+        session.subscribe(&["track_a"]);
+        assert_eq!(watcher.next()["event"], "subscription", "{uuid}");
+        assert_eq!(watcher.members("track_a").len(), 2, "{uuid}");
+        session.close();
+        assert_eq!(watcher.next()["event"], "unsubscription", "{uuid}");
+    }
 }
 
 /// Coming and going over and over leaves nothing behind.
@@ -168,7 +240,7 @@ fn a_thousand_visits_leave_nothing_behind() {
     for n in 0..1000 {
         let mut session = open(&server);
         session.command(format!("subscription\ntrack_{n}\nweb_{n}\ntrust_{n}"));
-        if n % 2 == 0 { session.close() } else { drop(session) }
+        if n % 2 == 0 { drop(session.close()) } else { drop(session) }
     }
     eventually("all have gone", || {
         let stats = get(server.http, "/stats").json();

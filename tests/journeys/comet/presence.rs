@@ -63,7 +63,7 @@ fn leaving_is_told_however_it_happens() {
     let mut first = open(&server, 'a');
     first.subscribe(&["track_a"]);
     let leave: [(char, fn(Session)); 4] = [
-        ('c', Session::close),
+        ('c', |session| drop(session.close())),
         ('d', drop),
         ('e', |mut session| {
             session.command("nonsense");

@@ -14,7 +14,7 @@ fn open(server: &Encke) -> Session {
 }
 
 /// JSON that is awkward for one layer or another.
-const AWKWARD: [&str; 24] = [
+pub const AWKWARD: [&str; 24] = [
     r#"{"a":1}"#,
     r#"[1,2,[3,{"b":null}]]"#,
     r#""it's""#,
