@@ -273,6 +273,17 @@ fn back_ends_see_what_browsers_say_of_themselves() {
     assert_eq!(rows(&mut sql, columns), [["It's (\"me\")", "http://localhost", "de"]]);
 }
 
+/// cometql 35.
+#[test]
+fn back_ends_see_the_address_of_a_page() {
+    let server = Encke::start(&[]);
+    let mut sql = back_end(&server);
+    let mut session = Page::anonymous().open(server.http);
+    session.subscribe(&["web_a"]);
+    let here = rows(&mut sql, "SELECT ip FROM users_in_pipes WHERE name = 'web_a'");
+    assert_eq!(here, [["127.0.0.1"]]);
+}
+
 /// What back ends are told about pipes is what pages do.
 #[test]
 fn back_ends_see_the_pages_on_a_pipe() {
