@@ -160,7 +160,8 @@ page("tabs share one connection, and go on when the one that leads is closed", a
   const first = await open(world);
   await listen(first, ["news", "web_x"]);
   const second = await open(world, undefined, first.context()), third = await open(world, undefined, first.context());
-  await listen(second, ["news", "other"]);
+  await publish(world.server, "trust_log", "kept");
+  await listen(second, ["news", "other", "trust_log"]);
   await listen(third, ["web_x", "news"]);
   await counted(world.server, "other", 1);
   assert.equal((await connections(world.server)).ws, 1);
@@ -168,6 +169,8 @@ page("tabs share one connection, and go on when the one that leads is closed", a
   await hears(second, ["for the second"]);
   await second.evaluate(() => cometApi.web_pipe_send("web_x", "ev", { from: "second" }));
   for (const tab of [first, third]) await hears(tab, [{ from: "second" }]);
+  await third.evaluate(() => cometApi.get_pipe_log("trust_log", ({ data }) => heard.push(data)));
+  await hears(third, [{ from: "second" }, "kept"]); // and not the second tab, which did not ask
   assert.equal((await asks(second, "count_users_in_pipe", "web_x")).data.user_in_pipe, 1);
   const stop = talk(world.server, "news");
   await pause(100);
@@ -176,7 +179,7 @@ page("tabs share one connection, and go on when the one that leads is closed", a
   await pause(100);
   const said = await stop();
   await hears(second, ["for the second", ...said]);
-  await hears(third, [{ from: "second" }, ...said]);
+  await hears(third, [{ from: "second" }, "kept", ...said]);
   assert.equal((await connections(world.server)).ws, 1);
 });
 

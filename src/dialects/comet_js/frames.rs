@@ -47,13 +47,19 @@ pub fn message(message: &Message, variant: u16, out: &mut Vec<u8>) {
 }
 
 /// Appends a message that a channel kept, for who asked for them.
-pub fn history_message(message: &Message, variant: u16, out: &mut Vec<u8>) {
+///
+/// Our own client serves many tabs, and is told by the marker which of them asked. Others drop
+/// whatever brings a marker that they do not know.
+pub fn history_message(message: &Message, marker: &str, variant: u16, out: &mut Vec<u8>) {
     let data = Content::Published(&message.data);
     let mut frame = Frame::new(out, variant).about(data, &message.event, &message.channel);
     frame.raw("fromQueue", "true");
     frame.raw("history", "true");
     let user = message.sender.and_then(|sender| sender.user).unwrap_or(0);
     frame.number("user_id", user.into());
+    if variant & variant::IDS != 0 && !marker.is_empty() {
+        frame.text("marker", marker);
+    }
     frame.kept(message.id);
     frame.end();
 }

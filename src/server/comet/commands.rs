@@ -43,7 +43,7 @@ struct Asker {
 enum What {
     Publish(Publish),
     Count(About),
-    History,
+    History(About),
     Members(About),
     UserData { user: u32, marker: Box<str> },
     UserStatus { user: u32 },
@@ -171,7 +171,8 @@ impl<S: Socket> Server<S> {
                     // As if nothing were kept.
                     return self.tell_asker(slot, asker, &[]);
                 }
-                (What::History, Command::Logs { tenant, channels: vec![about.channel] })
+                let channels = vec![about.channel.clone()];
+                (What::History(about), Command::Logs { tenant, channels })
             }
             command::Command::UserData { user, marker } => {
                 let keys = Some(vec![user.to_string().into()]);
@@ -234,10 +235,10 @@ impl<S: Socket> Server<S> {
                 let members = self.members_of(tenant, &about.channel).into_iter().chain(elsewhere);
                 answers.members(&about, members, &mut object);
             }
-            (What::History, Outcome::Logs(logs)) => {
+            (What::History(about), Outcome::Logs(logs)) => {
                 let frame = |message| {
                     let mut object = Vec::new();
-                    frames::history_message(message, asker.variant, &mut object);
+                    frames::history_message(message, &about.marker, asker.variant, &mut object);
                     object
                 };
                 let objects: Vec<Vec<u8>> = logs.iter().flatten().map(|it| frame(it)).collect();

@@ -164,7 +164,7 @@ fn any_object_arrives_as_it_was() {
             let is_legacy = variant & LEGACY != 0;
             let all = [
                 written(|out| frames::message(&message, variant, out)),
-                written(|out| frames::history_message(&message, variant, out)),
+                written(|out| frames::history_message(&message, "", variant, out)),
                 written(|out| frames::personal(&personal, variant, out)),
                 written(|out| frames::queued_personal(&personal, variant, out)),
             ];

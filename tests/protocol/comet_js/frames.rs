@@ -155,13 +155,13 @@ fn kept_messages() {
     let expect = json!({"data": {"a": 1}, "event": "ev", "fromQueue": true, "history": true,
         "user_id": 7, "pipe": "web_a", "message_send_time": 1763690000});
     let kept = message("ev", b"{\"a\":1}", Some(7));
-    assert_eq!(read(|out| frames::history_message(&kept, NEW, out)), expect, "1.4.4");
+    assert_eq!(read(|out| frames::history_message(&kept, "m", NEW, out)), expect, "1.4.4");
 
     let of_a_back_end = message("ev", b"x", None);
-    let frame = read(|out| frames::history_message(&of_a_back_end, OURS, out));
+    let frame = read(|out| frames::history_message(&of_a_back_end, "m", OURS, out));
     assert_eq!(frame["user_id"], 0, "1.4.4");
-    assert_eq!(frame["id"], "1763690000-1", "ours");
-    let frame = read(|out| frames::history_message(&kept, OLD, out));
+    assert_eq!((&frame["id"], &frame["marker"]), (&json!("1763690000-1"), &json!("m")), "ours");
+    let frame = read(|out| frames::history_message(&kept, "m", OLD, out));
     assert_eq!(frame["data"], "{\"a\":1}", "1.5");
     assert_eq!((&frame["history"], &frame["event_name"]), (&json!(true), &json!("ev")), "1.5");
 }
