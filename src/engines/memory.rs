@@ -192,16 +192,16 @@ impl MemoryEngine {
                 self.say(tenant, word.filter(|_| is_last));
                 Outcome::Done
             }
-            Command::DeliverToUser { tenant, user, event, data, waits } => {
-                let personal = users::New { tenant, user, event, data, waits };
+            Command::DeliverToUsers { tenant, messages, waits } => {
                 let users = &mut self.tenants[usize::from(tenant.0)].users;
-                match users.send(personal, &self.limits, now) {
-                    Ok(message) => {
-                        self.outputs.push_back(Output::Happened(Happened::ToUser(message)));
-                        Outcome::Delivered(0)
-                    }
-                    Err(refusal) => Outcome::Refused(refusal),
+                if waits && !users.have_room_for(&messages, &self.limits) {
+                    return Outcome::Refused(Refusal::TooManyRecords);
                 }
+                for message in messages {
+                    let message = users.send(tenant, message, waits, &self.limits, now);
+                    self.outputs.push_back(Output::Happened(Happened::ToUser(message)));
+                }
+                Outcome::Delivered(0)
             }
             Command::Waiting { tenant, users } => {
                 let known = &self.tenant(tenant).users;

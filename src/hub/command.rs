@@ -21,6 +21,17 @@ pub struct NewMessage {
     pub sender: Option<Sender>,
 }
 
+/// One message for a user, before it has an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPersonal {
+    /// Who.
+    pub user: Box<str>,
+    /// Its kind.
+    pub event: EventName,
+    /// Its content.
+    pub data: Data,
+}
+
 /// From where a reader wants a set of channels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Start {
@@ -176,17 +187,13 @@ pub enum Command {
         /// Told to those who listen now, if this was the last one.
         word: Option<NewMessage>,
     },
-    /// Sends one message to every device of a user.
-    DeliverToUser {
-        /// Whose user.
+    /// Sends messages to every device of their users: all or none.
+    DeliverToUsers {
+        /// Whose users.
         tenant: TenantId,
-        /// Who.
-        user: Box<str>,
-        /// Its kind.
-        event: EventName,
-        /// Its content.
-        data: Data,
-        /// Whether it waits for a device, if the user has none.
+        /// At least one.
+        messages: Vec<NewPersonal>,
+        /// Whether each waits for a device, if its user has none.
         waits: bool,
     },
     /// Reads what waits for users.
@@ -310,7 +317,7 @@ pub enum Outcome {
     Waiting(Vec<Vec<Rc<Personal>>>),
     /// To `LastSeen`, in the order asked.
     LastSeen(Vec<Seen>),
-    /// To `DeliverToUser`: how many subscribers the user has on other nodes.
+    /// To `DeliverToUsers`: how many subscribers the users have on other nodes.
     Delivered(u64),
     /// To `Kick`: whether there was anything to forget or anybody to end.
     Kicked(bool),

@@ -76,7 +76,6 @@ const _: () = assert!(size_of::<Comet>() <= 48);
 #[derive(Default, PartialEq, Eq)]
 pub(crate) struct Rare {
     /// Where it came from, if a proxy said so.
-    #[cfg_attr(not(feature = "cometql"), expect(dead_code, reason = "only statements show it"))]
     pub address: Option<IpAddr>,
     /// The name of its session, in which it may go away for a while.
     session: Option<Box<str>>,

@@ -9,7 +9,7 @@ use super::route::{self, Admitted, Route};
 use super::socket::Socket;
 use super::{Server, pages, stats, wire};
 use crate::dialects::native::{self, Publish, PublishToUser, Refusal, Request};
-use crate::hub::command::Command;
+use crate::hub::command::{Command, NewPersonal};
 use crate::hub::delivery::Transport;
 use crate::hub::message::{Data, TenantId};
 use crate::hub::names::ChannelName;
@@ -224,11 +224,9 @@ impl<S: Socket> Server<S> {
             }
             Route::Native(Request::PublishToUser(PublishToUser { user, event })) => {
                 let devices = self.inbox.devices(tenant, &user).len();
-                let data = Data::new(body);
-                (
-                    Command::DeliverToUser { tenant, user, event, data, waits: false },
-                    Ask::ToUser { reply, devices },
-                )
+                let messages = vec![NewPersonal { user, event, data: Data::new(body) }];
+                let command = Command::DeliverToUsers { tenant, messages, waits: false };
+                (command, Ask::ToUser { reply, devices })
             }
             // The callers have taken these.
             Route::Native(Request::Subscribe(_))

@@ -263,7 +263,7 @@ struct Here<'a, S> {
     kernel_file: fn(&str) -> String,
 }
 
-impl<S> View for Here<'_, S> {
+impl<S: Socket> View for Here<'_, S> {
     fn subscribers(&self, tenant: TenantId, pipe: &str) -> u64 {
         u64::from(self.hub.count(tenant, pipe))
     }
@@ -273,15 +273,22 @@ impl<S> View for Here<'_, S> {
         let members = self.hub.members(id);
         let slots = (0..members.places()).rev().filter_map(|place| members.at(place));
         let member = |subscriber: SubscriberId| {
-            let extra = self.connections.get(subscriber.0).extra;
-            match extra.map(|index| self.extras.get(index)) {
+            let conn = self.connections.get(subscriber.0);
+            let mut member = match conn.extra.map(|index| self.extras.get(index)) {
                 Some(Extra::Comet(comet)) => member_of(comet, self.texts),
                 Some(extra) => {
                     let user = claims_of(extra).and_then(|claims| claims.user.clone());
                     Member { user: user.unwrap_or_default(), ..Member::default() }
                 }
                 None => Member::default(),
+            };
+            if member.address.is_empty()
+                && let Some(peer) = conn.socket.as_ref().and_then(Socket::peer)
+            {
+                // The kernel knows it for as long as there is a connection; nobody else has to.
+                member.address = peer.ip().to_string();
             }
+            member
         };
         slots.take(most).map(member).collect()
     }

@@ -12,7 +12,9 @@ use std::rc::Rc;
 use encke::engines::memory::{Keep, Limits, MemoryEngine};
 use encke::engines::{Change, Engine, Output, Token, Usage};
 use encke::hub::clock::Now;
-use encke::hub::command::{Command, Happened, NewMessage, Outcome, Refusal, Replay, Start};
+use encke::hub::command::{
+    Command, Happened, NewMessage, NewPersonal, Outcome, Refusal, Replay, Start,
+};
 use encke::hub::message::{Data, Message, MessageId, TenantId};
 use encke::hub::names::{ChannelName, EventName};
 use support::late_engine::LateEngine;
@@ -453,7 +455,8 @@ fn nobody_is_elsewhere() {
         assert_eq!(bench.ask(leave), Outcome::Done);
         let (event, data) = (EventName::default(), Data::text("hi"));
         let user = Box::from("u");
-        let deliver = Command::DeliverToUser { tenant, user, event, data, waits: false };
+        let messages = vec![NewPersonal { user, event, data }];
+        let deliver = Command::DeliverToUsers { tenant, messages, waits: false };
         assert_eq!(bench.ask(deliver), Outcome::Delivered(0));
         let [Happened::ToUser(message)] = &bench.feed[..] else {
             panic!("it is in the feed, but no message of a channel: {:?}", bench.feed);

@@ -1,6 +1,6 @@
 //! Users: who is here, what is sent to them, and what waits.
 
-use encke::hub::command::Seen;
+use encke::hub::command::{NewPersonal, Seen};
 use encke::hub::message::Personal;
 
 use super::*;
@@ -25,9 +25,16 @@ fn depart(bench: &mut Bench, user: &str, unread: Vec<Rc<Personal>>) {
 }
 
 fn send(bench: &mut Bench, user: &str, text: &str) -> Outcome {
-    let (tenant, user, event) = (A, Box::from(user), EventName::default());
-    let data = Data::text(text);
-    bench.ask(Command::DeliverToUser { tenant, user, event, data, waits: true })
+    send_all(bench, &[(user, text)])
+}
+
+fn send_all(bench: &mut Bench, messages: &[(&str, &str)]) -> Outcome {
+    let message = |&(user, text): &(&str, &str)| {
+        let (user, event) = (Box::from(user), EventName::default());
+        NewPersonal { user, event, data: Data::text(text) }
+    };
+    let messages = messages.iter().map(message).collect();
+    bench.ask(Command::DeliverToUsers { tenant: A, messages, waits: true })
 }
 
 fn waiting(bench: &mut Bench, user: &str) -> Vec<String> {
@@ -137,6 +144,9 @@ fn waiting_has_an_end_and_a_bound() {
         send(bench, "7", "2");
         let refused = Outcome::Refused(Refusal::TooManyRecords);
         assert_eq!(send(bench, "7", "3"), refused, "nothing accepted is lost");
+        let both = [("8", "1"), ("7", "3")];
+        assert_eq!(send_all(bench, &both), refused, "all or none");
+        assert_eq!(waiting(bench, "8"), [""; 0]);
         bench.pass(31);
         assert_eq!(arrive(bench, "7", None).0, ["2"], "a minute is over for the first");
         for n in 0..10 {

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::cometql::Error;
 use crate::cometql::run::{Answer, Run};
-use crate::hub::command::{Command, Outcome};
+use crate::hub::command::{Command, NewPersonal, Outcome};
 use crate::hub::message::{Data, Personal};
 
 /// The table. What an INSERT gives for `index` is ignored.
@@ -25,9 +25,9 @@ pub static TABLE: Table = Table {
 const COLUMNS: &[Column] =
     &[number("id"), number("index"), text("event", "varchar(64)"), text("message", "text")];
 
-/// Rows are sent one by one, and only the fate of the last one is told.
+/// All rows are sent, or none.
 fn insert(rows: Rows, place: &Place<'_>) -> Result<Run, Error> {
-    let (tenant, mut first_id, mut commands) = (place.tenant, 0, Vec::new());
+    let (mut first_id, mut messages) = (0, Vec::new());
     for [id, event, message] in rows.take(&TABLE, ["id", "event", "message"]) {
         let id = keys::user(&required(id, "id")?, 0)?;
         let event = keys::event(&required(event, "event")?)?;
@@ -36,16 +36,16 @@ fn insert(rows: Rows, place: &Place<'_>) -> Result<Run, Error> {
         if message.len() > bytes_max {
             return Err(Error::ValueTooLong { column: "message", bytes_max });
         }
-        first_id = if commands.is_empty() { u64::from(id) } else { first_id };
-        let (user, data) = (keys::name_of(id), Data::text(&message));
-        commands.push(Command::DeliverToUser { tenant, user, event, data, waits: true });
+        first_id = if messages.is_empty() { u64::from(id) } else { first_id };
+        messages.push(NewPersonal { user: keys::name_of(id), event, data: Data::text(&message) });
     }
+    let command = Command::DeliverToUsers { tenant: place.tenant, messages, waits: true };
     let finish = move |outcome| match outcome {
         Outcome::Delivered(_) => Ok(Answer::Done { affected_rows: 0, insert_id: first_id }),
         Outcome::Refused(refusal) => Err(refusal.into()),
         other => unreachable!("not an outcome of a delivery: {other:?}"),
     };
-    Ok(Run::Ask(commands, Box::new(move |outcome, _| finish(outcome))))
+    Ok(Run::Ask(vec![command], Box::new(move |outcome, _| finish(outcome))))
 }
 
 /// What waits, oldest first.

@@ -4,30 +4,19 @@
 //! device may come back that was cut off while it was on its way. Both stand in one queue, in the order
 //! of their ids.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use super::Limits;
 use crate::hub::clock::Now;
-use crate::hub::command::{Refusal, Seen};
-use crate::hub::message::{Data, MessageId, Personal, TenantId};
-use crate::hub::names::EventName;
+use crate::hub::command::{NewPersonal, Seen};
+use crate::hub::message::{MessageId, Personal, TenantId};
 use crate::hub::users::ByUser;
 
 /// How long a message that was delivered can be had again, in seconds: as long as a tail.
 const HAD_SECONDS: u64 = super::Keep::TAIL.seconds_max;
 /// Queues looked at in one tick.
 const QUEUES_PER_TICK_MAX: usize = 1_000;
-
-/// A message to be sent.
-pub(super) struct New {
-    pub tenant: TenantId,
-    pub user: Box<str>,
-    pub event: EventName,
-    pub data: Data,
-    /// For a device, if there is none now.
-    pub waits: bool,
-}
 
 /// What an arrival brings about.
 pub(super) struct Arrival {
@@ -107,31 +96,49 @@ impl Users {
         known.devices == 0
     }
 
-    /// Gives a message its id and keeps it.
-    pub fn send(&mut self, new: New, limits: &Limits, now: Now) -> Result<Rc<Personal>, Refusal> {
-        let id = super::next_id(self.last, now);
-        let New { tenant, user, event, data, waits } = new;
-        let message = Rc::new(Personal { id, tenant, user, event, data });
-        let is_here = self.all.get(&message.user).is_some_and(|known| known.devices > 0);
-        if is_here || waits {
-            self.keep(Rc::clone(&message), is_here, limits)?;
+    /// Whether all of these that would have to wait may.
+    pub fn have_room_for(&self, messages: &[NewPersonal], limits: &Limits) -> bool {
+        let mut bytes = self.bytes;
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        for message in messages {
+            let known = self.all.get(&message.user);
+            if known.is_some_and(|known| known.devices > 0) {
+                continue;
+            }
+            bytes += message.user.len() + message.event.len() + message.data.len();
+            let before = || known.map_or(0, User::waiting);
+            let count = counts.entry(&message.user).or_insert_with(before);
+            *count += 1;
+            if *count > limits.waiting_messages_max || bytes > limits.waiting_bytes_max {
+                return false;
+            }
         }
-        self.last = id;
-        Ok(message)
+        true
     }
 
-    fn keep(
+    /// Gives a message its id, and keeps it: for a device that comes, or for one that comes back.
+    pub fn send(
         &mut self,
-        message: Rc<Personal>,
-        is_had: bool,
+        tenant: TenantId,
+        new: NewPersonal,
+        waits: bool,
         limits: &Limits,
-    ) -> Result<(), Refusal> {
-        let count = self.all.get(&message.user).map_or(0, User::waiting);
-        let is_full = self.bytes + message.bytes() > limits.waiting_bytes_max;
-        if is_full || (!is_had && count >= limits.waiting_messages_max) {
-            // It is on its way already, or it was never accepted.
-            return if is_had { Ok(()) } else { Err(Refusal::TooManyRecords) };
+        now: Now,
+    ) -> Rc<Personal> {
+        let id = super::next_id(self.last, now);
+        let NewPersonal { user, event, data } = new;
+        let message = Rc::new(Personal { id, tenant, user, event, data });
+        let is_had = self.all.get(&message.user).is_some_and(|known| known.devices > 0);
+        // What was delivered is kept as a favour, while there is room.
+        let has_room = self.bytes + message.bytes() <= limits.waiting_bytes_max;
+        if has_room && (is_had || waits) {
+            self.keep(Rc::clone(&message), is_had, limits);
         }
+        self.last = id;
+        message
+    }
+
+    fn keep(&mut self, message: Rc<Personal>, is_had: bool, limits: &Limits) {
         if self.all.get(&message.user).is_none() {
             self.make_room(limits);
         }
@@ -149,7 +156,6 @@ impl Users {
         {
             self.bytes -= kept.message.bytes();
         }
-        Ok(())
     }
 
     /// What nobody has had yet.

@@ -85,6 +85,8 @@ impl<S: Socket> Server<S> {
             return;
         }
         let old = self.take_session_over(slot, tenant);
+        let is_new = old.is_none();
+        let old = old.unwrap_or_default();
         let channels = self.allowed(slot, hello.channels);
         if self.change_channels(slot, &channels).is_err() {
             return self.end(slot, Disconnect::Unavailable);
@@ -92,7 +94,8 @@ impl<S: Socket> Server<S> {
         self.tell_changes(slot, &old, &channels);
         let mut said = Vec::new();
         let answers = self.answers_to(slot);
-        if since.is_none() || transport != Transport::LongPoll {
+        // A poll that goes on with its session has been told.
+        if since.is_none() || is_new || transport != Transport::LongPoll {
             let (key, _, newest) = arrival.unwrap_or_default();
             let info = ServerInfo {
                 authorized: arrival.is_some(),
@@ -118,6 +121,9 @@ impl<S: Socket> Server<S> {
             }
             _ => self.out(slot).extend_from_slice(&said),
         }
+        // A channel that the session did not have before begins now.
+        let mut channels = channels;
+        channels.retain(|name| is_new || old.contains(name));
         if let Some(since) = since
             && !channels.is_empty()
         {
@@ -181,18 +187,17 @@ impl<S: Socket> Server<S> {
     }
 
     /// A session has one place: whoever held it goes, without a word to its channels. Which channels
-    /// these were.
-    fn take_session_over(&mut self, slot: u32, tenant: TenantId) -> Vec<ChannelName> {
+    /// these were, if anybody did.
+    fn take_session_over(&mut self, slot: u32, tenant: TenantId) -> Option<Vec<ChannelName>> {
         let key = self.connections.get(slot).key(slot);
-        let Some(comet) = self.comet(slot) else { return Vec::new() };
-        let (user, Some(name)) = (comet.user, comet.session_name()) else { return Vec::new() };
-        let name = name.into();
-        let Some(old) = self.comet_sessions.insert((tenant, name), key) else { return Vec::new() };
+        let comet = self.comet(slot)?;
+        let (user, name) = (comet.user, comet.session_name()?.into());
+        let old = self.comet_sessions.insert((tenant, name), key)?;
         if self.connections.find(old).is_none() || old == key {
-            return Vec::new();
+            return None;
         }
         let channels = self.channels_of(old.slot);
-        let Some(before) = self.comet_mut(old.slot) else { return Vec::new() };
+        let before = self.comet_mut(old.slot)?;
         before.is_over = true;
         // A session that changes its user is somebody else's, whatever it is called.
         let is_same = before.user == user;
@@ -200,7 +205,7 @@ impl<S: Socket> Server<S> {
             self.leave_all(old.slot);
         }
         self.cut(old.slot, Disconnect::Finished);
-        if is_same { channels } else { Vec::new() }
+        is_same.then_some(channels)
     }
 
     /// Of these channels, those that it may listen to.
