@@ -94,8 +94,9 @@ impl<S: Socket> Server<S> {
         self.tell_changes(slot, &old, &channels);
         let mut said = Vec::new();
         let answers = self.answers_to(slot);
-        // A poll that goes on with its session has been told.
-        if since.is_none() || is_new || transport != Transport::LongPoll {
+        // A poll that goes on with its session has been told, and nobody is nobody for ever.
+        let is_told = since.is_some() && (!is_new || hello.user == 0);
+        if !is_told || transport != Transport::LongPoll {
             let (key, _, newest) = arrival.unwrap_or_default();
             let info = ServerInfo {
                 authorized: arrival.is_some(),
