@@ -7,16 +7,13 @@
 mod support;
 
 use std::env;
-use std::fs;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use support::crowd::{frame, upgrade};
-use support::{Bench, Spread, floor};
+use support::process::{Process, read_exact, read_some};
+use support::{Bench, floor};
 
-const CYCLES: usize = 8;
 const SUBSCRIBERS: usize = 5_000;
 /// Clients that connect and go together.
 const WAVE: usize = 64;
@@ -51,37 +48,16 @@ const KINDS: [(Kind, &str); 3] = [
 fn compare(bench: &Bench) {
     // Both ends of every connection to the two servers; each process has its own limit.
     encke::reactor::sys::raise_descriptor_limit().expect("the limit can be read");
-    let (subscribers, cycles) = if bench.is_tiny { (20, 1) } else { (SUBSCRIBERS, CYCLES) };
-    let this = env::current_exe().expect("this program has a path");
-    let floor = Process::start(Command::new(this).arg("--floor"), Output::Standard);
-    let encke = Process::start(
-        Command::new(env!("CARGO_BIN_EXE_encke")).args([
-            "--http",
-            "127.0.0.1:0",
-            "--cometql",
-            "off",
-            "--echo",
-            "/echo",
-        ]),
-        Output::Error,
+    let subscribers = if bench.is_tiny { 20 } else { SUBSCRIBERS };
+    let floor = Process::floor();
+    let encke = Process::encke(
+        &["--http", "127.0.0.1:0", "--cometql", "off", "--echo", "/echo"],
+        "http://",
     );
     for (kind, name) in KINDS.into_iter().filter(|(_, name)| bench.wants(name)) {
         let mut sides =
             [&floor, &encke].map(|process| Side::new(process, Clients::of(kind, subscribers)));
-        let (mut ratios, mut costs) = (Vec::new(), [Vec::new(), Vec::new()]);
-        for _ in 0..cycles {
-            let [floor, encke] = sides.each_mut().map(|side| side.cycle(bench.is_tiny));
-            costs[0].push(floor);
-            costs[1].push(encke);
-            ratios.push(encke / floor);
-        }
-        if !bench.is_tiny {
-            let (ratio, [floor, encke]) = (Spread::of(ratios), costs.map(Spread::of));
-            println!(
-                "{name:38} {:5.2} × floor ({:.2} to {:.2}); {:.2} µs, floor {:.2} µs",
-                ratio.median, ratio.least, ratio.most, encke.median, floor.median
-            );
-        }
+        bench.beside_floor(name, |side| sides[side].cycle(bench.is_tiny));
     }
 }
 
@@ -105,11 +81,7 @@ impl Side<'_> {
             Kind::Echo => 100,
             Kind::Deliver => 10,
         };
-        let before = self.process.busy_ns();
-        let operations: usize = (0..rounds).map(|_| self.clients.round()).sum();
-        // What is left to do, such as noticing who went, belongs to it too.
-        std::thread::sleep(Duration::from_millis(5));
-        (self.process.busy_ns() - before) as f64 / 1e3 / operations as f64
+        self.process.cost_us(|| (0..rounds).map(|_| self.clients.round()).sum())
     }
 }
 
@@ -180,27 +152,6 @@ impl Clients {
     }
 }
 
-fn read_exact(socket: &mut TcpStream, mut buffer: &mut [u8]) {
-    while !buffer.is_empty() {
-        let count = read_some(socket, buffer);
-        buffer = &mut buffer[count..];
-    }
-}
-
-/// Never sleeps in the kernel: waking somebody up would be the server's work, which no remote client is.
-fn read_some(socket: &mut TcpStream, buffer: &mut [u8]) -> usize {
-    loop {
-        match socket.read(buffer) {
-            Ok(0) => panic!("the server closed a connection"),
-            Ok(count) => return count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                std::thread::sleep(Duration::from_micros(200));
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
-
 /// The answer to an upgrade, behind which nothing comes by itself.
 fn read_head(socket: &mut TcpStream) {
     let mut head = Vec::new();
@@ -210,54 +161,6 @@ fn read_head(socket: &mut TcpStream) {
         head.extend_from_slice(&bytes[..count]);
     }
     assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
-}
-
-/// A server of its own process; it ends with this value.
-struct Process {
-    child: Child,
-    address: SocketAddr,
-}
-
-enum Output {
-    Standard,
-    Error,
-}
-
-impl Process {
-    fn start(command: &mut Command, output: Output) -> Process {
-        let (piped, null) = (Stdio::piped, Stdio::null);
-        let (out, err) = match output {
-            Output::Standard => (piped(), null()),
-            Output::Error => (null(), piped()),
-        };
-        let mut child = command.stdout(out).stderr(err).spawn().expect("the server starts");
-        let said: Box<dyn Read + Send> = match output {
-            Output::Standard => Box::new(child.stdout.take().expect("it is piped")),
-            Output::Error => Box::new(child.stderr.take().expect("it is piped")),
-        };
-        let mut said = BufReader::new(said).lines();
-        let address = said.by_ref().map_while(Result::ok).find_map(|line| {
-            line.split_once("http://").and_then(|(_, address)| address.parse().ok())
-        });
-        // Whoever writes to a pipe that nobody reads would stop.
-        std::thread::spawn(move || said.map_while(Result::ok).for_each(drop));
-        Process { child, address: address.expect("the server tells its address") }
-    }
-
-    /// Time on a processor so far.
-    fn busy_ns(&self) -> u64 {
-        let path = format!("/proc/{}/schedstat", self.child.id());
-        let text = fs::read_to_string(path).expect("the kernel tells");
-        text.split(' ').next().and_then(|ns| ns.parse().ok()).expect("its first number")
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It ends either way.
-        let _: io::Result<()> = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// Does one kind of thing so often, with so many clients that stay; prints how many operations that was.

@@ -8,6 +8,7 @@
 #[path = "../../tests/support/crowd.rs"]
 pub mod crowd;
 pub mod floor;
+pub mod process;
 #[path = "../../tests/support/wires.rs"]
 pub mod wires;
 
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 const SAMPLES: usize = 15;
 /// How long a sample is at least.
 const SAMPLE: Duration = Duration::from_millis(10);
+/// Turns of each side where two are compared.
+const CYCLES: usize = 8;
 
 /// What `amount` counts.
 #[derive(Clone, Copy)]
@@ -73,6 +76,32 @@ impl Bench {
             Unit::Operations => {
                 println!("{name:52} {:8.1} ns   ({:.1} to {:.1})", ns.median, ns.least, ns.most);
             }
+        }
+    }
+
+    /// Compares two servers that take turns, the floor (0) and encke (1). `cycle` returns how many
+    /// microseconds of processor time one operation cost that side. Beside the ratio, which is the result,
+    /// stands how many operations a second of a processor is enough for.
+    pub fn beside_floor(&self, name: &str, mut cycle: impl FnMut(usize) -> f64) {
+        let cycles = if self.is_tiny { 1 } else { CYCLES };
+        let (mut ratios, mut costs) = (Vec::new(), [Vec::new(), Vec::new()]);
+        for _ in 0..cycles {
+            let [floor, encke] = [0, 1].map(&mut cycle);
+            costs[0].push(floor);
+            costs[1].push(encke);
+            ratios.push(encke / floor);
+        }
+        if !self.is_tiny {
+            let (ratio, [floor, encke]) = (Spread::of(ratios), costs.map(Spread::of));
+            println!(
+                "{name:38} {:5.2} × floor ({:.2} to {:.2}); {:.2} µs ({:.0}/s), floor {:.2} µs",
+                ratio.median,
+                ratio.least,
+                ratio.most,
+                encke.median,
+                1e6 / encke.median,
+                floor.median
+            );
         }
     }
 }

@@ -1,0 +1,100 @@
+//! Servers of their own processes, and clients that cost them nothing but what is asked of them.
+
+use std::env;
+use std::fs;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A server; it ends with this value.
+pub struct Process {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+enum Output {
+    Standard,
+    Error,
+}
+
+impl Process {
+    /// The floor: this program, started with `--floor`.
+    pub fn floor() -> Process {
+        let this = env::current_exe().expect("this program has a path");
+        Process::start(Command::new(this).arg("--floor"), Output::Standard, "http://")
+    }
+
+    /// encke. The address is what its log has behind these words.
+    pub fn encke(arguments: &[&str], words: &str) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_encke"));
+        Process::start(command.args(arguments), Output::Error, words)
+    }
+
+    fn start(command: &mut Command, output: Output, words: &str) -> Process {
+        let (piped, null) = (Stdio::piped, Stdio::null);
+        let (out, err) = match output {
+            Output::Standard => (piped(), null()),
+            Output::Error => (null(), piped()),
+        };
+        let mut child = command.stdout(out).stderr(err).spawn().expect("the server starts");
+        let said: Box<dyn Read + Send> = match output {
+            Output::Standard => Box::new(child.stdout.take().expect("it is piped")),
+            Output::Error => Box::new(child.stderr.take().expect("it is piped")),
+        };
+        let mut said = BufReader::new(said).lines();
+        let address = said
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| line.split_once(words).and_then(|(_, address)| address.parse().ok()));
+        // Whoever writes to a pipe that nobody reads would stop.
+        std::thread::spawn(move || said.map_while(Result::ok).for_each(drop));
+        Process { child, address: address.expect("the server tells its address") }
+    }
+
+    /// Microseconds on a processor for one of the operations that `act` does and counts.
+    pub fn cost_us(&self, act: impl FnOnce() -> usize) -> f64 {
+        let before = self.busy_ns();
+        let operations = act();
+        // What is left to do, such as noticing who went, belongs to it too.
+        std::thread::sleep(Duration::from_millis(5));
+        (self.busy_ns() - before) as f64 / 1e3 / operations as f64
+    }
+
+    /// Time on a processor so far.
+    fn busy_ns(&self) -> u64 {
+        let path = format!("/proc/{}/schedstat", self.child.id());
+        let text = fs::read_to_string(path).expect("the kernel tells");
+        text.split(' ').next().and_then(|ns| ns.parse().ok()).expect("its first number")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It ends either way.
+        let _: io::Result<()> = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads as `read_some` does until the buffer is full.
+pub fn read_exact(socket: &mut TcpStream, mut buffer: &mut [u8]) {
+    while !buffer.is_empty() {
+        let count = read_some(socket, buffer);
+        buffer = &mut buffer[count..];
+    }
+}
+
+/// Never sleeps in the kernel: waking somebody up would be the server's work, which no remote client is.
+pub fn read_some(socket: &mut TcpStream, buffer: &mut [u8]) -> usize {
+    loop {
+        match socket.read(buffer) {
+            Ok(0) => panic!("the server closed a connection"),
+            Ok(count) => return count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
