@@ -331,9 +331,9 @@ fn frame_bytes(text: &[u8]) -> usize {
     let (mut count, mut at) = (0, 0);
     while let Some(&byte) = text.get(at) {
         let rest = &text[at..];
-        let prefixed = at > 0 && b"bBeEnNqQrRuUxX&".contains(&text[at - 1]);
         let is_doubtful = match byte {
-            b'\'' | b'"' => prefixed,
+            // A prefix may change what the quotes mean.
+            b'\'' | b'"' => at > 0 && b"bBeEnNqQrRuUxX&".contains(&text[at - 1]),
             b'#' | b'$' => true,
             b'-' => rest.starts_with(b"--"),
             b'/' => rest.starts_with(b"/*!"),

@@ -53,22 +53,21 @@ impl Scope {
     }
 }
 
-fn name_parts(name: ObjectName) -> Option<Vec<String>> {
-    name.0.into_iter().map(|part| Some(part.as_ident()?.value.clone())).collect()
+fn name_parts(name: &ObjectName) -> Option<Vec<String>> {
+    name.0.iter().map(|part| Some(part.as_ident()?.value.clone())).collect()
 }
 
 fn single_name(name: ObjectName) -> Result<String, Error> {
-    let refused = not_served(&name);
-    match name_parts(name).as_deref() {
+    match name_parts(&name).as_deref() {
         Some([name]) => Ok(name.clone()),
-        _ => Err(refused),
+        _ => Err(not_served(&name)),
     }
 }
 
 /// A column, perhaps with its table before it.
 fn column_of_name(name: ObjectName, scope: &Scope) -> Result<String, Error> {
-    let refused = not_served(&name);
-    column_of_parts(name_parts(name).ok_or(refused)?, scope)
+    let parts = name_parts(&name).ok_or_else(|| not_served(&name))?;
+    column_of_parts(parts, scope)
 }
 
 fn column_of_parts(mut parts: Vec<String>, scope: &Scope) -> Result<String, Error> {
@@ -97,12 +96,11 @@ fn column_of(expression: Expr, scope: &Scope) -> Option<Result<String, Error>> {
 }
 
 fn table_name(name: ObjectName) -> Result<TableName, Error> {
-    let refused = not_served(&name);
-    match name_parts(name).as_deref() {
+    match name_parts(&name).as_deref() {
         Some([table]) => Ok(TableName { database: None, table: table.clone() }),
         Some([database, table]) => {
             Ok(TableName { database: Some(database.clone()), table: table.clone() })
         }
-        _ => Err(refused),
+        _ => Err(not_served(&name)),
     }
 }
