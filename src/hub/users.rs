@@ -1,7 +1,9 @@
 //! Tables by user. A user is a text to everybody; most are decimal numbers, and those are kept as such:
 //! 4 bytes instead of a text of their own.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::Hash;
 
 /// Something for each of many users.
 pub struct ByUser<T> {
@@ -40,25 +42,11 @@ impl<T> ByUser<T> {
         }
     }
 
-    /// Forgets a user. After a crowd has gone the table is made small again.
+    /// Forgets a user.
     pub fn remove(&mut self, user: &str) -> Option<T> {
         match number(user) {
-            Some(number) => {
-                let gone = self.numbered.remove(&number);
-                if self.numbered.capacity() > 64
-                    && self.numbered.len() * 8 < self.numbered.capacity()
-                {
-                    self.numbered.shrink_to(self.numbered.len() * 2);
-                }
-                gone
-            }
-            None => {
-                let gone = self.named.remove(user);
-                if self.named.capacity() > 64 && self.named.len() * 8 < self.named.capacity() {
-                    self.named.shrink_to(self.named.len() * 2);
-                }
-                gone
-            }
+            Some(number) => take(&mut self.numbered, &number),
+            None => take(&mut self.named, user),
         }
     }
 
@@ -82,6 +70,19 @@ impl<T> ByUser<T> {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// After a crowd has gone the table is made small again.
+fn take<K, Q, T>(table: &mut HashMap<K, T>, key: &Q) -> Option<T>
+where
+    K: Borrow<Q> + Eq + Hash,
+    Q: Eq + Hash + ?Sized,
+{
+    let gone = table.remove(key);
+    if table.capacity() > 64 && table.len() * 8 < table.capacity() {
+        table.shrink_to(table.len() * 2);
+    }
+    gone
 }
 
 /// The number that a text is, if it is written as we would write it: `7`, not `07` or `+7`.

@@ -40,16 +40,7 @@ impl<S: Socket> Server<S> {
         if self.join_all(slot, &wish.channels).is_err() {
             return self.refuse(slot, reply, Refusal::new(503, "there are too many channels"));
         }
-        self.set_phase(slot, Phase::LongPoll);
-        self.log_begun(slot, 0);
-        let conn = self.connections.get_mut(slot);
-        conn.deadline = deadline;
-        if reply.keep_alive {
-            conn.flags.set(Flags::KEEP_ALIVE);
-        }
-        if reply.version == Version::Http10 {
-            conn.flags.set(Flags::HTTP10);
-        }
+        self.park(slot, reply, deadline);
         self.end_session(slot, wish.session.as_deref());
         let extra = PollExtra {
             callback: wish.callback,
@@ -63,6 +54,20 @@ impl<S: Socket> Server<S> {
         self.keep_extra(slot, extra);
         if let Some(start) = wish.start {
             self.ask_for_past(slot, wish.channels, start);
+        }
+    }
+
+    /// A request waits from now on; how it is to be answered is kept in the slot.
+    pub(super) fn park(&mut self, slot: u32, reply: &Reply, deadline: Tick) {
+        self.set_phase(slot, Phase::LongPoll);
+        self.log_begun(slot, 0);
+        let conn = self.connections.get_mut(slot);
+        conn.deadline = deadline;
+        if reply.keep_alive {
+            conn.flags.set(Flags::KEEP_ALIVE);
+        }
+        if reply.version == Version::Http10 {
+            conn.flags.set(Flags::HTTP10);
         }
     }
 

@@ -8,6 +8,8 @@
 use std::rc::Rc;
 
 use super::{Comet, Opening, Purpose, Rare};
+use crate::dialects::COMET_JS;
+use crate::dialects::comet_js::connect::Hello;
 use crate::dialects::comet_js::frames::{self, Answers, Member, ServerInfo};
 use crate::dialects::comet_js::variant;
 use crate::dialects::native::Refusal;
@@ -17,7 +19,6 @@ use crate::hub::delivery::Transport;
 use crate::hub::members::SubscriberId;
 use crate::hub::message::{Data, MessageId, Personal, Sender, TenantId};
 use crate::hub::names::{ChannelName, EventName};
-use crate::proto::http1::Version;
 use crate::server::Server;
 use crate::server::conn::{Conn, Flags, Format, Phase};
 use crate::server::deadlines::Tick;
@@ -31,6 +32,17 @@ use crate::server::subscribe::Extra;
 pub(super) const TRACKED: &str = "track_";
 /// A user's own channel, on which it is told whether the user is there.
 const STATUS: &str = "user_status_";
+
+/// What a user's arrival has brought.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Arrival<'a> {
+    /// The key of the user.
+    key: &'a str,
+    /// What waited for it.
+    waiting: &'a [Rc<Personal>],
+    /// A cursor that has missed nothing with it.
+    newest: MessageId,
+}
 
 impl<S: Socket> Server<S> {
     /// Counts a connection among its user's devices; what is sent to the user meanwhile is held back.
@@ -63,74 +75,77 @@ impl<S: Socket> Server<S> {
         if let Some(comet) = self.comet_mut(slot) {
             comet.has_arrived = true;
         }
-        self.welcome(slot, opening, Some((key, waiting, newest)));
+        self.welcome(slot, opening, Some(Arrival { key, waiting, newest }));
     }
 
     /// The first frame, what waited, and the channels of the address.
     pub(super) fn welcome(
         &mut self,
         slot: u32,
-        opening: Opening,
-        arrival: Option<(&str, &[Rc<Personal>], MessageId)>,
+        mut opening: Opening,
+        arrival: Option<Arrival<'_>>,
     ) {
-        let Opening { hello, tenant, purpose } = opening;
-        let Purpose::Listen { reply, transport } = purpose else { return };
-        let since = hello.since;
-        let format = Format {
-            dialect: crate::dialects::COMET_JS,
-            transport: transport as u8,
-            variant: hello.variant(),
-        };
-        if transport != Transport::WebSocket && !self.begin_response(slot, &reply, format) {
+        let Purpose::Listen { reply, transport } = &opening.purpose else { return };
+        let (transport, tenant) = (*transport, opening.tenant);
+        let (dialect, variant) = (COMET_JS, opening.hello.variant());
+        let format = Format { dialect, transport: transport as u8, variant };
+        if transport != Transport::WebSocket && !self.begin_response(slot, reply, format) {
             return;
         }
-        let old = self.take_session_over(slot, tenant);
-        let is_new = old.is_none();
-        let old = old.unwrap_or_default();
-        let channels = self.allowed(slot, hello.channels);
+        let before = self.take_session_over(slot, tenant);
+        let is_new = before.is_none();
+        let before = before.unwrap_or_default();
+        let mut channels = self.allowed(slot, std::mem::take(&mut opening.hello.channels));
         if self.change_channels(slot, &channels).is_err() {
             return self.end(slot, Disconnect::Unavailable);
         }
-        self.tell_changes(slot, &old, &channels);
-        let mut said = Vec::new();
-        let answers = self.answers_to(slot);
-        // A poll that goes on with its session has been told, and nobody is nobody for ever.
-        let is_told = since.is_some() && (!is_new || hello.user == 0);
-        if !is_told || transport != Transport::LongPoll {
-            let (key, _, newest) = arrival.unwrap_or_default();
-            let info = ServerInfo {
-                authorized: arrival.is_some(),
-                hash: key,
-                since: Some(since.unwrap_or(self.position(tenant))),
-                personal_since: Some(hello.personal_since.unwrap_or(newest)),
-            };
-            let mut object = Vec::new();
-            answers.server_info(&info, &mut object);
-            self.frame_object(slot, &object, &mut said);
+        self.tell_changes(slot, &before, &channels);
+        let said = self.first_words(slot, &opening.hello, transport, is_new, arrival);
+        let since = opening.hello.since;
+        if transport == Transport::LongPoll && !said.is_empty() {
+            let cursor = since.unwrap_or(self.position(tenant));
+            // Every element brings its comma.
+            return self.answer_poll(slot, &[Chunk::Own(&said[1..])], cursor);
         }
-        self.add_personal(
-            slot,
-            answers.variant,
-            arrival.map_or(&[], |(_, waiting, _)| waiting),
-            &mut said,
-        );
-        match transport {
-            Transport::LongPoll if !said.is_empty() => {
-                // Every element brings its comma.
-                let cursor = since.unwrap_or(self.position(tenant));
-                return self.answer_poll(slot, &[Chunk::Own(&said[1..])], cursor);
-            }
-            _ => self.out(slot).extend_from_slice(&said),
-        }
+        self.out(slot).extend_from_slice(&said);
         // A channel that the session did not have before begins now.
-        let mut channels = channels;
-        channels.retain(|name| is_new || old.contains(name));
+        channels.retain(|name| is_new || before.contains(name));
         if let Some(since) = since
             && !channels.is_empty()
         {
             self.connections.get_mut(slot).flags.set(Flags::HAS_SENT);
             self.ask_for_past(slot, channels, Start::After(since));
         }
+    }
+
+    /// Who it is now and from where it goes on, and what waited for its user.
+    fn first_words(
+        &mut self,
+        slot: u32,
+        hello: &Hello,
+        transport: Transport,
+        is_new: bool,
+        arrival: Option<Arrival<'_>>,
+    ) -> Vec<u8> {
+        let mut said = Vec::new();
+        let answers = self.answers_to(slot);
+        let Arrival { key, waiting, newest } = arrival.unwrap_or_default();
+        // A poll that goes on with its session has been told, and nobody is nobody for ever.
+        let is_told = hello.since.is_some() && (!is_new || hello.user == 0);
+        if !is_told || transport != Transport::LongPoll {
+            let position = self.position(self.connections.get(slot).tenant);
+            let info = ServerInfo {
+                authorized: arrival.is_some(),
+                hash: key,
+                since: Some(hello.since.unwrap_or(position)),
+                personal_since: Some(hello.personal_since.unwrap_or(newest)),
+            };
+            let mut object = Vec::new();
+            answers.server_info(&info, &mut object);
+            self.frame_object(slot, &object, &mut said);
+        }
+        self.add_personal(slot, answers.variant, waiting, &mut said);
+        said
     }
 
     /// What waited for the user, and what came while it was asked for: each once, in order.
@@ -166,17 +181,7 @@ impl<S: Socket> Server<S> {
         let limits = &self.settings.limits;
         let (heartbeat, poll) = (limits.heartbeat_seconds, limits.poll_seconds);
         if Transport::of(format.transport) == Transport::LongPoll {
-            self.set_phase(slot, Phase::LongPoll);
-            self.log_begun(slot, 0);
-            let deadline = Tick::after(self.now, poll);
-            let conn = self.connections.get_mut(slot);
-            conn.deadline = deadline;
-            if reply.keep_alive {
-                conn.flags.set(Flags::KEEP_ALIVE);
-            }
-            if reply.version == Version::Http10 {
-                conn.flags.set(Flags::HTTP10);
-            }
+            self.park(slot, reply, Tick::after(self.now, poll));
             return true;
         }
         let reply = Reply { keep_alive: false, ..reply.clone() };
