@@ -27,7 +27,7 @@ use crate::proto::http1::{Head, Method};
 use crate::proto::{claims, jwt};
 
 /// First segments of paths that are, or will be, routes: no tenant can have such a name.
-pub const RESERVED_NAMES: [&str; 16] = [
+pub const RESERVED_NAMES: [&str; 17] = [
     "channels",
     "app",
     "apps",
@@ -44,6 +44,7 @@ pub const RESERVED_NAMES: [&str; 16] = [
     "emulation",
     "users",
     "dashboard",
+    "comet-server",
 ];
 
 /// Where a request goes.
