@@ -76,6 +76,11 @@ impl<S: Socket> Server<S> {
         for (channel, moved) in under_way.batch.end(&mut self.hub) {
             self.on_moved(channel, moved);
         }
+        for key in std::mem::take(&mut self.emptied) {
+            if self.connections.find(key).is_some() {
+                self.drop_furthers_if_empty(key.slot);
+            }
+        }
         self.resume_ahead();
         // Whoever was held back by a full feed may go on: it is on the list already.
     }

@@ -156,6 +156,8 @@ pub struct Server<S> {
     ask_number: u32,
     /// Those whose cursor is ahead of what was delivered.
     ahead: Vec<Key>,
+    /// Those whose box for further memberships is empty, and goes when the batch under way has ended.
+    emptied: Vec<Key>,
     /// Sessions without a connection, by name.
     sessions: HashMap<(TenantId, Box<str>), Key>,
     /// Where sessions of CometServerApi clients are, by name.
@@ -215,6 +217,7 @@ impl<S: Socket> Server<S> {
             asks: HashMap::new(),
             ask_number: 0,
             ahead: Vec::new(),
+            emptied: Vec::new(),
             sessions: HashMap::new(),
             comet_sessions: HashMap::new(),
             texts: Interned::default(),

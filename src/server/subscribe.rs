@@ -316,6 +316,9 @@ impl<S: Socket> Server<S> {
         let is_visited = further.is_some_and(|further| further.visited.get() == self.batch_number);
         if self.under_way.is_none() || !is_visited {
             self.drop_furthers_if_empty(slot);
+        } else if rest.is_empty() {
+            // Until the batch has ended.
+            self.emptied.push(self.connections.get(slot).key(slot));
         }
     }
 

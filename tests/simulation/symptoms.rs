@@ -7,7 +7,7 @@ use std::rc::Rc;
 use encke::engines::memory::{Keep, Limits as EngineLimits, MemoryEngine};
 use encke::engines::{Change, Engine, Output, Token, Usage};
 use encke::hub::clock::Now;
-use encke::hub::command::Command;
+use encke::hub::command::{Change as Records, Command, RecordKind};
 use encke::hub::message::{MessageId, TenantId};
 use encke::server::limits::Limits;
 use encke::server::settings::{Settings, Tenant};
@@ -68,7 +68,10 @@ impl Bench {
     fn new(limits: Limits, keep: Keep) -> Bench {
         let engine_limits = EngineLimits { keep, ..EngineLimits::default() };
         let gate = Rc::new(RefCell::new(true));
-        let inner = MemoryEngine::new(1, engine_limits, START);
+        let mut inner = MemoryEngine::new(1, engine_limits, START);
+        let (tenant, kind, change) = (TenantId(0), RecordKind::UserKey, Records::Put);
+        let records = vec![("7".into(), "key".into())];
+        inner.submit(None, Command::ChangeRecords { tenant, kind, records, change }, START);
         let engine = Gate { inner, is_open: gate.clone() };
         let settings = Settings { limits, ..Settings::default() };
         Bench {
@@ -140,6 +143,8 @@ impl Bench {
     }
 }
 
+const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 const SSE: &str = "Accept: text/event-stream\r\n";
 
 fn ids(text: &str) -> Vec<&str> {
@@ -339,9 +344,7 @@ fn a_heartbeat_before_a_slow_past_does_not_skip_it() {
 fn a_pong_that_nobody_reads_is_no_silence() {
     let mut bench = Bench::plain();
     let peer = bench.connect(100_000);
-    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-    bench.get(&peer, "/channels/a", upgrade);
+    bench.get(&peer, "/channels/a", UPGRADE);
     bench.gate.replace(false);
     let mut bytes = client_frame(0x81, [0; 4], b"to be published").into();
     peer.wire.borrow_mut().arrive(&mut bytes, usize::MAX);
@@ -421,4 +424,40 @@ fn a_reload_amid_a_batch_ends_the_removed_tenant_and_nobody_else() {
     }
     bench.pass_seconds(30);
     assert_eq!(bench.server.connections(), 5, "three that stay, a new one, the back end");
+}
+
+/// The address of a page of ours, of user 7 or of nobody.
+fn page(user: u32, session: char, fields: &str) -> String {
+    let session = session.to_string().repeat(16);
+    let key = if user == 7 { "key" } else { "" };
+    format!("/ws/sesion={key}&myid={user}&devid=1&v=5.0&uuid=u&api=encke&session={session}{fields}")
+}
+
+#[test]
+fn channels_given_up_amid_a_batch_cost_nothing_after_it() {
+    let limits = Limits { deliveries_per_turn: 1, ..Limits::default() };
+    let mut bench = Bench::new(limits, Keep::DEFAULT);
+    let mut peer = bench.connect(100_000);
+    bench.get(&peer, &page(0, 's', "&pipes=web_a,web_b"), UPGRADE);
+    let others: Vec<Peer> = (0..4).map(|_| bench.connect(100_000)).collect();
+    for other in &others {
+        bench.get(other, "/channels/web_a", SSE);
+    }
+    let back_end = bench.connect(100_000);
+    bench.publish(&back_end, "/channels/web_a", "x");
+    bench.turn();
+    assert_eq!(bench.server.holdings().furthers, 1);
+    // It has had its part, others have not.
+    let mut bytes = client_frame(0x81, [0; 4], b"subscription\nweb_a").into();
+    peer.wire.borrow_mut().arrive(&mut bytes, usize::MAX);
+    bench.tell(&peer);
+    let mut got = Vec::new();
+    for _ in 0..20 {
+        bench.turn();
+        peer.wire.borrow_mut().take(usize::MAX, &mut got);
+        bench.tell(&peer);
+    }
+    peer.got = got.split_off(got.windows(4).position(|four| four == b"\r\n\r\n").unwrap());
+    assert!(String::from_utf8_lossy(&peer.got).contains("_answer_subscription"));
+    assert_eq!(bench.server.holdings().furthers, 0);
 }
