@@ -22,6 +22,16 @@ pub struct MessageId {
     pub n: u32,
 }
 
+impl MessageId {
+    /// The greatest id below this one: as a cursor, everything from this one on.
+    pub fn before(self) -> MessageId {
+        match self.n.checked_sub(1) {
+            Some(n) => MessageId { n, ..self },
+            None => MessageId { second: self.second.saturating_sub(1), n: u32::MAX },
+        }
+    }
+}
+
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.second, self.n)

@@ -433,6 +433,86 @@ fn page(user: u32, session: char, fields: &str) -> String {
     format!("/ws/sesion={key}&myid={user}&devid=1&v=5.0&uuid=u&api=encke&session={session}{fields}")
 }
 
+/// A page of user 7 that listens by an event stream.
+fn streaming(bench: &mut Bench, session: char, fields: &str) -> Peer {
+    let peer = bench.connect(1_000_000);
+    bench.get(&peer, &page(7, session, fields), SSE);
+    peer
+}
+
+/// Its connection is gone; the session is not.
+fn break_off(bench: &mut Bench, peer: &Peer) {
+    peer.wire.borrow_mut().reset(false);
+    bench.tell(peer);
+    bench.turn();
+}
+
+#[test]
+fn what_another_device_has_had_does_not_wait_again_when_a_session_ends() {
+    let mut bench = Bench::plain();
+    let back_end = bench.connect(100_000);
+    let (mut stays, goes) = (streaming(&mut bench, 's', ""), streaming(&mut bench, 'g', ""));
+    break_off(&mut bench, &goes);
+    bench.publish(&back_end, "/users/7", "once");
+    assert!(bench.read(&mut stays).contains("once"));
+    bench.pass_seconds(25);
+    assert_eq!(bench.server.holdings().detached, 0, "one session has ended");
+    let mut new = streaming(&mut bench, 'n', "");
+    let text = bench.read(&mut new);
+    assert!(text.contains("serverInfo") && !text.contains("once"), "{text}");
+}
+
+#[test]
+fn a_page_that_breaks_before_its_first_frame_gets_what_came_for_it_meanwhile() {
+    let mut bench = Bench::plain();
+    let back_end = bench.connect(100_000);
+    let goes = streaming(&mut bench, 's', "");
+    break_off(&mut bench, &goes);
+    bench.publish(&back_end, "/users/7", "once");
+    // It never learned a cursor.
+    let mut back = streaming(&mut bench, 's', "&since=&msg=");
+    let text = bench.read(&mut back);
+    assert_eq!(text.matches("once").count(), 1, "{text}");
+    let mut other = streaming(&mut bench, 'o', "");
+    assert!(!bench.read(&mut other).contains("once"), "it waits for nobody else");
+}
+
+#[test]
+fn a_page_that_breaks_after_its_first_frame_gets_what_waited_all_the_same() {
+    let mut bench = Bench::plain();
+    let back_end = bench.connect(100_000);
+    let goes = streaming(&mut bench, 'g', "");
+    break_off(&mut bench, &goes);
+    bench.publish(&back_end, "/users/7", "waits");
+    bench.pass_seconds(25);
+    let mut cut = streaming(&mut bench, 'c', "");
+    let text = bench.read(&mut cut);
+    let (_, rest) = text.split_once("\"msg\":\"").expect("a cursor");
+    let (cursor, rest) = rest.split_once('"').unwrap();
+    assert!(rest.contains("waits"), "{text}");
+    // Only the first frame was read.
+    break_off(&mut bench, &cut);
+    let mut back = streaming(&mut bench, 'c', &format!("&msg={cursor}"));
+    let text = bench.read(&mut back);
+    assert_eq!(text.matches("waits").count(), 1, "{text}");
+}
+
+#[test]
+fn a_page_that_comes_twice_does_not_see_itself_come() {
+    let mut bench = Bench::plain();
+    let mut watcher = bench.connect(100_000);
+    bench.get(&watcher, "/channels/track_t", SSE);
+    bench.gate.replace(false);
+    let target = page(0, 's', "&pipes=track_t");
+    let (first, mut second) = (bench.connect(100_000), bench.connect(100_000));
+    bench.get(&first, &target, SSE);
+    bench.get(&second, &target, SSE);
+    bench.gate.replace(true);
+    assert!(bench.read(&mut watcher).contains("event: subscription"));
+    let text = bench.read(&mut second);
+    assert!(text.contains("serverInfo") && !text.contains("user_id"), "{text}");
+}
+
 #[test]
 fn channels_given_up_amid_a_batch_cost_nothing_after_it() {
     let limits = Limits { deliveries_per_turn: 1, ..Limits::default() };

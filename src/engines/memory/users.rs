@@ -46,12 +46,17 @@ struct User {
 
 struct Kept {
     message: Rc<Personal>,
-    is_had: bool,
+    /// How many devices were given it and have not said that they never read it.
+    had_by: u32,
 }
 
 impl Kept {
+    fn is_had(&self) -> bool {
+        self.had_by > 0
+    }
+
     fn is_over(&self, waiting_seconds: u64, now: Now) -> bool {
-        let seconds = if self.is_had { HAD_SECONDS } else { waiting_seconds };
+        let seconds = if self.is_had() { HAD_SECONDS } else { waiting_seconds };
         self.message.id.second.saturating_add(seconds) < now.unix_second
     }
 }
@@ -76,9 +81,9 @@ impl Users {
         known.devices += 1;
         let mut waiting = Vec::new();
         for kept in known.queue.iter_mut().flat_map(|queue| queue.iter_mut()) {
-            let is_wanted = since.map_or(!kept.is_had, |since| kept.message.id > since);
+            let is_wanted = since.map_or(!kept.is_had(), |since| kept.message.id > since);
             if is_wanted && !kept.is_over(limits.waiting_seconds, now) {
-                kept.is_had = true;
+                kept.had_by += 1;
                 waiting.push(Rc::clone(&kept.message));
             }
         }
@@ -91,7 +96,9 @@ impl Users {
         known.devices = known.devices.saturating_sub(1);
         known.seen = now.unix_second as u32;
         for kept in known.queue.iter_mut().flat_map(|queue| queue.iter_mut()) {
-            kept.is_had &= !unread.iter().any(|message| message.id == kept.message.id);
+            if unread.iter().any(|message| message.id == kept.message.id) {
+                kept.had_by = kept.had_by.saturating_sub(1);
+            }
         }
         known.devices == 0
     }
@@ -128,17 +135,18 @@ impl Users {
         let id = super::next_id(self.last, now);
         let NewPersonal { user, event, data } = new;
         let message = Rc::new(Personal { id, tenant, user, event, data });
-        let is_had = self.all.get(&message.user).is_some_and(|known| known.devices > 0);
+        let devices = self.all.get(&message.user).map_or(0, |known| known.devices);
         // What was delivered is kept as a favour, while there is room.
         let has_room = self.bytes + message.bytes() <= limits.waiting_bytes_max;
-        if has_room && (is_had || waits) {
-            self.keep(Rc::clone(&message), is_had, limits);
+        if has_room && (devices > 0 || waits) {
+            self.keep(Kept { message: Rc::clone(&message), had_by: devices }, limits);
         }
         self.last = id;
         message
     }
 
-    fn keep(&mut self, message: Rc<Personal>, is_had: bool, limits: &Limits) {
+    fn keep(&mut self, kept: Kept, limits: &Limits) {
+        let message = &kept.message;
         if self.all.get(&message.user).is_none() {
             self.make_room(limits);
         }
@@ -148,10 +156,10 @@ impl Users {
             self.round.push_back(message.user.clone());
         }
         let queue = known.queue.get_or_insert_default();
-        queue.push_back(Kept { message, is_had });
-        let had = queue.iter().filter(|kept| kept.is_had).count();
+        queue.push_back(kept);
+        let had = queue.iter().filter(|kept| kept.is_had()).count();
         if had > limits.waiting_messages_max
-            && let Some(place) = queue.iter().position(|kept| kept.is_had)
+            && let Some(place) = queue.iter().position(|kept| kept.is_had())
             && let Some(kept) = queue.remove(place)
         {
             self.bytes -= kept.message.bytes();
@@ -161,7 +169,7 @@ impl Users {
     /// What nobody has had yet.
     pub fn waiting(&self, user: &str) -> Vec<Rc<Personal>> {
         let queue = self.all.get(user).and_then(|known| known.queue.as_deref());
-        let waiting = queue.into_iter().flatten().filter(|kept| !kept.is_had);
+        let waiting = queue.into_iter().flatten().filter(|kept| !kept.is_had());
         waiting.map(|kept| Rc::clone(&kept.message)).collect()
     }
 
@@ -171,11 +179,11 @@ impl Users {
         let Some(queue) = &mut known.queue else { return 0 };
         let mut count = 0;
         queue.retain(|kept| {
-            if !kept.is_had {
+            if !kept.is_had() {
                 count += 1;
                 self.bytes -= kept.message.bytes();
             }
-            kept.is_had
+            kept.is_had()
         });
         count
     }
@@ -236,7 +244,7 @@ impl Users {
 impl User {
     fn waiting(&self) -> usize {
         let queue = self.queue.as_deref().into_iter().flatten();
-        queue.filter(|kept| !kept.is_had).count()
+        queue.filter(|kept| !kept.is_had()).count()
     }
 
     fn is_forgettable(&self) -> bool {

@@ -130,10 +130,14 @@ impl<S: Socket> Server<S> {
         let mut said = Vec::new();
         let answers = self.answers_to(slot);
         let Arrival { key, waiting, newest } = arrival.unwrap_or_default();
+        let held = self.take_held(slot, hello.personal_since, waiting);
         // A poll that goes on with its session has been told, and nobody is nobody for ever.
         let is_told = hello.since.is_some() && (!is_new || hello.user == 0);
         if !is_told || transport != Transport::LongPoll {
             let position = self.position(self.connections.get(slot).tenant);
+            let first = waiting.iter().chain(&held).map(|message| message.id).min();
+            // What follows may never be read: then it is what the client wants when it comes back.
+            let newest = first.map_or(newest, MessageId::before);
             let info = ServerInfo {
                 authorized: arrival.is_some(),
                 hash: key,
@@ -144,26 +148,41 @@ impl<S: Socket> Server<S> {
             answers.server_info(&info, &mut object);
             self.frame_object(slot, &object, &mut said);
         }
-        self.add_personal(slot, answers.variant, waiting, &mut said);
+        self.add_personal(slot, waiting, &held, &mut said);
         said
     }
 
-    /// What waited for the user, and what came while it was asked for: each once, in order.
-    fn add_personal(
+    /// What came for the user while it was asked what waits, or while the session was away: what is new,
+    /// each once, in order.
+    fn take_held(
         &mut self,
         slot: u32,
-        variant: u16,
+        since: Option<MessageId>,
         waiting: &[Rc<Personal>],
+    ) -> Vec<Rc<Personal>> {
+        let mut held = self.comet_mut(slot).and_then(Comet::take_held).unwrap_or_default();
+        held.retain(|message| {
+            Some(message.id) > since && waiting.iter().all(|known| known.id != message.id)
+        });
+        held.sort_by_key(|message| message.id);
+        held.dedup_by_key(|message| message.id);
+        held
+    }
+
+    fn add_personal(
+        &self,
+        slot: u32,
+        waiting: &[Rc<Personal>],
+        held: &[Rc<Personal>],
         said: &mut Vec<u8>,
     ) {
-        let held = self.comet_mut(slot).and_then(Comet::take_held).unwrap_or_default();
+        let variant = self.connections.get(slot).format.variant;
         for message in waiting {
             let mut object = Vec::new();
             frames::queued_personal(message, variant, &mut object);
             self.frame_object(slot, &object, said);
         }
-        let is_new = |message: &&Rc<Personal>| waiting.iter().all(|known| known.id != message.id);
-        for message in held.iter().filter(is_new) {
+        for message in held {
             let mut object = Vec::new();
             frames::personal(message, variant, &mut object);
             self.frame_object(slot, &object, said);
@@ -202,12 +221,18 @@ impl<S: Socket> Server<S> {
         if self.connections.find(old).is_none() || old == key {
             return None;
         }
+        // What the session caused may come only now.
+        self.connections.get_mut(slot).flags.set(Flags::HAS_SENT);
         let channels = self.channels_of(old.slot);
         let before = self.comet_mut(old.slot)?;
         before.is_over = true;
         // A session that changes its user is somebody else's, whatever it is called.
         let is_same = before.user == user;
         if is_same {
+            let held = before.take_held().unwrap_or_default();
+            if let Some(comet) = self.comet_mut(slot).filter(|_| !held.is_empty()) {
+                comet.rare_mut().held.get_or_insert_default().extend(held);
+            }
             self.leave_all(old.slot);
         }
         self.cut(old.slot, Disconnect::Finished);
