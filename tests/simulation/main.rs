@@ -8,6 +8,7 @@
 mod support;
 
 mod client;
+mod comet;
 mod decode;
 mod publisher;
 mod subscriber;
@@ -57,30 +58,49 @@ fn simulate(seed: u64, is_late: bool) {
     }
 }
 
+fn simulate_pages(seed: u64, is_late: bool) {
+    let mut place = Place { seed, step: 0, is_late };
+    comet::simulate(seed, is_late, &mut |step| place.step = step);
+}
+
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }
 
-/// The seeds that the environment asks for.
-fn seeds() -> std::ops::Range<u64> {
+/// The seeds that the environment asks for, or so many.
+fn seeds(few: u64) -> std::ops::Range<u64> {
     match (number("SEED"), number("SEEDS"), number("LONG")) {
         (Some(seed), ..) => seed..seed + 1,
         (None, Some(seeds), _) => 0..seeds,
         (None, None, Some(_)) => 0..10_000,
-        (None, None, None) => 0..100,
+        (None, None, None) => 0..few,
     }
 }
 
 #[test]
 fn with_the_engine_in_memory() {
-    for seed in seeds() {
+    for seed in seeds(100) {
         simulate(seed, false);
     }
 }
 
 #[test]
 fn with_an_engine_that_answers_late() {
-    for seed in seeds() {
+    for seed in seeds(100) {
         simulate(seed, true);
+    }
+}
+
+#[test]
+fn pages_with_the_engine_in_memory() {
+    for seed in seeds(60) {
+        simulate_pages(seed, false);
+    }
+}
+
+#[test]
+fn pages_with_an_engine_that_answers_late() {
+    for seed in seeds(60) {
+        simulate_pages(seed, true);
     }
 }

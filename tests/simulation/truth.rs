@@ -7,7 +7,7 @@ use std::rc::Rc;
 use encke::engines::{Change, Engine, Output, Token, Usage};
 use encke::hub::clock::Now;
 use encke::hub::command::{Command, Happened};
-use encke::hub::message::{Message, MessageId, TenantId};
+use encke::hub::message::{Message, MessageId, Personal, TenantId};
 
 /// Everything that has left the feed.
 #[derive(Default)]
@@ -17,6 +17,8 @@ pub struct Truth {
     by_id: HashMap<(TenantId, MessageId), usize>,
     /// Tenants of which a channel was deleted: there a lost cursor is no surprise.
     pub tenants_with_deletions: HashSet<TenantId>,
+    /// Every message for a user.
+    pub personals: Vec<Rc<Personal>>,
     last: HashMap<TenantId, MessageId>,
 }
 
@@ -91,6 +93,9 @@ impl Engine for Recorded {
 
     fn take(&mut self) -> Option<Output> {
         let output = self.engine.take();
+        if let Some(Output::Happened(Happened::ToUser(message))) = &output {
+            self.truth.borrow_mut().personals.push(message.clone());
+        }
         if let Some(Output::Happened(Happened::Published(message))) = &output {
             self.truth.borrow_mut().add(message);
             assert_eq!(self.engine.position(message.tenant).max(message.id), {

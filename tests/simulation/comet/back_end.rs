@@ -1,0 +1,53 @@
+//! A back end that says one statement after the other.
+
+use std::collections::VecDeque;
+
+use crate::client::Line;
+use crate::publisher::{login, packet, take_packet};
+
+#[derive(Default)]
+pub struct BackEnd {
+    pub line: Option<u64>,
+    statements: VecDeque<String>,
+    bytes: Vec<u8>,
+    is_ready: bool,
+}
+
+impl BackEnd {
+    pub fn say(&mut self, statement: String) {
+        self.statements.push_back(statement);
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.statements.is_empty() && (self.is_ready || self.line.is_none())
+    }
+
+    /// Its connection is over.
+    pub fn end(&mut self) {
+        let statements = std::mem::take(&mut self.statements);
+        *self = BackEnd { statements, ..BackEnd::default() };
+    }
+
+    /// Says the next one, if the last is answered.
+    pub fn go_on(&mut self, line: &mut Line) {
+        if self.is_ready
+            && let Some(statement) = self.statements.pop_front()
+        {
+            line.send(&packet(0, &[b"\x03", statement.as_bytes()].concat()));
+            self.is_ready = false;
+        }
+    }
+
+    pub fn receive(&mut self, bytes: &[u8], line: &mut Line, is_draining: bool) {
+        self.bytes.extend_from_slice(bytes);
+        while let Some((sequence, payload)) = take_packet(&mut self.bytes) {
+            match (sequence, payload[0]) {
+                (0, 10) => line.send(&packet(1, &login())),
+                (_, 0) => self.is_ready = true,
+                (..) if is_draining => line.wants_fin = true,
+                (_, first) => panic!("{first:#x}: {}", String::from_utf8_lossy(&payload)),
+            }
+        }
+        self.go_on(line);
+    }
+}
