@@ -514,6 +514,25 @@ fn a_page_that_comes_twice_does_not_see_itself_come() {
 }
 
 #[test]
+fn a_connection_that_breaks_before_it_is_known_does_not_take_its_session_away() {
+    let mut bench = Bench::plain();
+    let stays = streaming(&mut bench, 's', "&pipes=web_a");
+    bench.gate.replace(false);
+    let breaks = bench.connect(100_000);
+    bench.get(&breaks, &page(7, 's', "&pipes=web_a"), UPGRADE);
+    break_off(&mut bench, &breaks);
+    // A ping finds out.
+    bench.pass_seconds(30);
+    let held = bench.server.holdings();
+    assert_eq!((held.slots, held.detached), (1, 0), "the session is where it was");
+    bench.gate.replace(true);
+    bench.turn();
+    break_off(&mut bench, &stays);
+    let held = bench.server.holdings();
+    assert_eq!((held.slots, held.detached, held.memberships), (1, 1, 1));
+}
+
+#[test]
 fn channels_given_up_amid_a_batch_cost_nothing_after_it() {
     let limits = Limits { deliveries_per_turn: 1, ..Limits::default() };
     let mut bench = Bench::new(limits, Keep::DEFAULT);

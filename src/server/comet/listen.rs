@@ -281,11 +281,14 @@ impl<S: Socket> Server<S> {
     /// A client of this dialect leaves its connection, for a while or for good.
     pub(in crate::server) fn leave_comet(&mut self, slot: u32) {
         let Some(comet) = self.comet(slot) else { return };
-        let phase = self.connections.get(slot).phase;
-        let may_return = comet.session_name().is_some()
+        let conn = self.connections.get(slot);
+        // Who is not known yet has not taken its session over: that may be somewhere else.
+        let has_session = comet.session_name().is_some_and(|name| {
+            self.comet_sessions.get(&(conn.tenant, name.into())) == Some(&conn.key(slot))
+        });
+        let may_return = has_session
             && !comet.is_over
-            && matches!(phase, Phase::WebSocket | Phase::EventStream | Phase::LongPoll)
-            && (comet.has_arrived || comet.user == 0);
+            && matches!(conn.phase, Phase::WebSocket | Phase::EventStream | Phase::LongPoll);
         if !may_return || !self.detach(slot) {
             self.say_goodbye(slot);
         }
