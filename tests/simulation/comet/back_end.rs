@@ -11,10 +11,13 @@ pub struct BackEnd {
     statements: VecDeque<String>,
     bytes: Vec<u8>,
     is_ready: bool,
+    /// A user's key is, or may be, away.
+    pub is_kicking: bool,
 }
 
 impl BackEnd {
     pub fn say(&mut self, statement: String) {
+        self.is_kicking |= statement.contains("users_auth");
         self.statements.push_back(statement);
     }
 
@@ -25,7 +28,7 @@ impl BackEnd {
     /// Its connection is over.
     pub fn end(&mut self) {
         let statements = std::mem::take(&mut self.statements);
-        *self = BackEnd { statements, ..BackEnd::default() };
+        *self = BackEnd { statements, is_kicking: self.is_kicking, ..BackEnd::default() };
     }
 
     /// Says the next one, if the last is answered.
@@ -43,7 +46,10 @@ impl BackEnd {
         while let Some((sequence, payload)) = take_packet(&mut self.bytes) {
             match (sequence, payload[0]) {
                 (0, 10) => line.send(&packet(1, &login())),
-                (_, 0) => self.is_ready = true,
+                (_, 0) => {
+                    self.is_ready = true;
+                    self.is_kicking &= !self.statements.is_empty();
+                }
                 (..) if is_draining => line.wants_fin = true,
                 (_, first) => panic!("{first:#x}: {}", String::from_utf8_lossy(&payload)),
             }

@@ -325,7 +325,6 @@ impl World {
             return;
         }
         let user = 1 + self.random.below(3);
-        self.last_kick_ms = self.now.ms;
         self.back_end.say(format!("DELETE FROM users_auth WHERE id = {user}"));
         self.back_end
             .say(format!("INSERT INTO users_auth (id, hash) VALUES ({user}, 'key{user}')"));
@@ -501,6 +500,9 @@ impl World {
             self.server.ready(key, event, self.now);
         }
         self.next = self.server.turn(self.now);
+        if self.back_end.is_kicking {
+            self.last_kick_ms = self.now.ms;
+        }
         for wired in &self.wired {
             if let Owner::Page(page) = wired.owner
                 && !wired.line.wire.borrow().is_closed
