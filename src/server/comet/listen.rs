@@ -95,7 +95,7 @@ impl<S: Socket> Server<S> {
         let before = self.take_session_over(slot, tenant);
         let is_new = before.is_none();
         let before = before.unwrap_or_default();
-        let mut channels = self.allowed(slot, std::mem::take(&mut opening.hello.channels));
+        let channels = self.allowed(slot, std::mem::take(&mut opening.hello.channels));
         if self.change_channels(slot, &channels).is_err() {
             return self.end(slot, Disconnect::Unavailable);
         }
@@ -108,8 +108,6 @@ impl<S: Socket> Server<S> {
             return self.answer_poll(slot, &[Chunk::Own(&said[1..])], cursor);
         }
         self.out(slot).extend_from_slice(&said);
-        // A channel that the session did not have before begins now.
-        channels.retain(|name| is_new || before.contains(name));
         if let Some(since) = since
             && !channels.is_empty()
         {
