@@ -63,7 +63,8 @@ impl ChannelName {
 }
 
 fn is_channel_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"_.:@#$=-".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'_' | b'.' | b':' | b'@' | b'#' | b'$' | b'=' | b'-')
 }
 
 impl Deref for ChannelName {

@@ -42,7 +42,6 @@
 //! assert_eq!(used, input.len());
 //! ```
 
-use std::io::BufRead as _;
 use std::mem::MaybeUninit;
 
 mod error;
@@ -172,7 +171,7 @@ pub struct Head<'a> {
     pub body: Body,
     /// The client waits for `100 Continue` before it sends its body, which is not empty.
     pub expects_continue: bool,
-    headers: &'a [httparse::Header<'a>],
+    fields: Fields<'a>,
     size: usize,
 }
 
@@ -184,18 +183,18 @@ impl<'a> Head<'a> {
 
     /// All field lines of that name (any case), in order.
     pub fn headers_named<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        headers_named(self.headers, name)
+        self.fields.named(name)
     }
 
     /// The members of a comma-separated field over all its lines, without empty ones (RFC 9110
     /// §5.6.1). For fields whose members hold no quoted strings.
     pub fn list<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        list(self.headers, name)
+        self.fields.list(name)
     }
 
     /// Is `token` (any case) a member of that comma-separated field?
     pub fn has_token(&self, name: &str, token: &str) -> bool {
-        let is_token = |text: &[u8]| text.eq_ignore_ascii_case(token.as_bytes());
+        let is_token = |text: &[u8]| is_alike(text, token.as_bytes());
         // Mostly it stands alone.
         self.headers_named(name).any(is_token) || self.list(name).any(is_token)
     }
@@ -231,15 +230,27 @@ fn parse_within<'a>(
 ) -> Result<Option<(Head<'a>, usize)>, Error> {
     let Some(start) = skip_empty_lines(input)? else { return Ok(None) };
     let Some(line) = parse_request_line(&input[start..], limits)? else { return Ok(None) };
-    let (length, is_mixed) = alike_lines(&input[start..], line.has_crlf);
-    let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(&input[start..start + length], &mut space.0) {
-        Ok(httparse::Status::Complete(head_bytes)) => {
+    let text = &input[start..];
+    match parse_fields(text, space) {
+        Ok(Some((head_bytes, fields))) if has_alike_lines(&text[..head_bytes], line.has_crlf) => {
             let used = start + head_bytes;
-            let head = understand(&line, request.headers, used)?;
+            let head = understand(&line, fields, used)?;
             Ok(Some((head, used)))
         }
-        Ok(httparse::Status::Partial) if is_mixed => Err(Error::BadLineEnd),
+        Ok(None) if has_alike_lines(text, line.has_crlf) => Ok(None),
+        Ok(_) => Err(Error::BadLineEnd),
+        Err(error) => Err(first_error(text, line.has_crlf, error)),
+    }
+}
+
+/// The field lines behind a request line, and the bytes of both, once the empty line is there.
+fn parse_fields<'a>(
+    text: &'a [u8],
+    space: &'a mut HeaderSpace<'a>,
+) -> Result<Option<(usize, Fields<'a>)>, Error> {
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(text, &mut space.0) {
+        Ok(httparse::Status::Complete(bytes)) => Ok(Some((bytes, Fields::new(request.headers)))),
         Ok(httparse::Status::Partial) => Ok(None),
         Err(error) => Err(match error {
             httparse::Error::TooManyHeaders => Error::TooManyHeaders,
@@ -252,6 +263,15 @@ fn parse_within<'a>(
             }
         }),
     }
+}
+
+/// Of an error somewhere and a line that ends otherwise than the first one, what comes first.
+fn first_error(text: &[u8], has_crlf: bool, error: Error) -> Error {
+    let (alike, is_mixed) = alike_lines(text, has_crlf);
+    if !is_mixed {
+        return error;
+    }
+    parse_fields(alike, &mut HeaderSpace::new()).err().unwrap_or(Error::BadLineEnd)
 }
 
 /// RFC 9112 §2.2: empty lines before a request line are ignored. Returns where that line begins.
@@ -344,56 +364,60 @@ fn parse_version(input: &[u8]) -> Result<Option<Version>, Error> {
     })
 }
 
-/// How far the lines end as the first one does: (bytes, whether a line of the other kind stopped
-/// it). Stops behind the empty line that ends the head, so a body is not looked at.
-fn alike_lines(input: &[u8], has_crlf: bool) -> (usize, bool) {
-    let mut rest = input;
-    // Reading from a slice cannot fail, and finds the end of a line many bytes at a time.
-    while let Ok(line_bytes @ 1..) = rest.skip_until(b'\n') {
-        let end = input.len() - rest.len();
-        let Some(text) = input[end - line_bytes..end].strip_suffix(b"\n") else { break };
-        if text.ends_with(b"\r") != has_crlf {
-            return (end - 1, true);
+/// Whether all lines end as the first one does. Without a branch, for many bytes at a time.
+fn has_alike_lines(text: &[u8], has_crlf: bool) -> bool {
+    let pairs = text.iter().zip(text.iter().skip(1));
+    0 == pairs.fold(0, |odd, (&before, &byte)| {
+        odd | u8::from(byte == b'\n') & u8::from((before == b'\r') != has_crlf)
+    })
+}
+
+/// How far the lines end as the first one does, and whether a line of the other kind follows. Stops
+/// behind the empty line that ends the head, so a body is not looked at.
+fn alike_lines(text: &[u8], has_crlf: bool) -> (&[u8], bool) {
+    let mut end = 0;
+    for line in text.split_inclusive(|&byte| byte == b'\n') {
+        let Some(content) = line.strip_suffix(b"\n") else { break };
+        end += line.len();
+        if content.ends_with(b"\r") != has_crlf {
+            return (&text[..end - 1], true);
         }
-        if text.len() == usize::from(has_crlf) {
-            return (end, false);
+        if content.len() == usize::from(has_crlf) {
+            return (&text[..end], false);
         }
     }
-    (input.len(), false)
+    (text, false)
 }
 
 fn understand<'a>(
     line: &RequestLine<'a>,
-    headers: &'a [httparse::Header<'a>],
+    fields: Fields<'a>,
     size: usize,
 ) -> Result<Head<'a>, Error> {
     let &RequestLine { method, ref target, version, .. } = line;
-    let host = host_of(headers, version)?;
-    let body = body_of(headers, version)?;
-    let wants_continue = wants_continue(headers)?;
+    let host = host_of(&fields, version)?;
+    let body = body_of(&fields, version)?;
+    let wants_continue = wants_continue(&fields)?;
     Ok(Head {
         method,
         version,
         path: target.path,
         query: target.query,
         host: target.authority.or(host),
-        keep_alive: keep_alive_of(headers, version),
+        keep_alive: keep_alive_of(&fields, version),
         body,
         // RFC 9110 §10.1.1: a server ignores the expectation in HTTP/1.0, and without content.
         expects_continue: wants_continue
             && version == Version::Http11
             && !matches!(body, Body::None | Body::Length(0)),
-        headers,
+        fields,
         size,
     })
 }
 
 /// RFC 9112 §3.2: HTTP/1.1 without Host, any request with two, or with a malformed one, is 400.
-fn host_of<'a>(
-    headers: &'a [httparse::Header<'a>],
-    version: Version,
-) -> Result<Option<&'a [u8]>, Error> {
-    let mut hosts = headers_named(headers, "Host");
+fn host_of<'a>(fields: &Fields<'a>, version: Version) -> Result<Option<&'a [u8]>, Error> {
+    let mut hosts = fields.named("Host");
     match (hosts.next(), hosts.next()) {
         (None, _) if version == Version::Http10 => Ok(None),
         (None, _) => Err(Error::MissingHost),
@@ -404,15 +428,15 @@ fn host_of<'a>(
 }
 
 /// RFC 9112 §6.3, refusing where it leaves a choice.
-fn body_of(headers: &[httparse::Header<'_>], version: Version) -> Result<Body, Error> {
-    let mut lengths = headers_named(headers, "Content-Length");
-    let has_encoding = headers_named(headers, "Transfer-Encoding").next().is_some();
+fn body_of(fields: &Fields<'_>, version: Version) -> Result<Body, Error> {
+    let mut lengths = fields.named("Content-Length");
+    let has_encoding = fields.named("Transfer-Encoding").next().is_some();
     match (lengths.next(), lengths.next()) {
         // §6.1: faulty framing, whatever else the head says.
         _ if has_encoding && version == Version::Http10 => Err(Error::EncodingOnHttp10),
         // §6.1, §11.2: the classical smuggling request.
         (Some(_), _) if has_encoding => Err(Error::LengthAndEncoding),
-        (None, _) if has_encoding => check_encodings(headers).map(|()| Body::Chunked),
+        (None, _) if has_encoding => check_encodings(fields).map(|()| Body::Chunked),
         (None, _) => Ok(Body::None),
         (Some(_), Some(_)) => Err(Error::SecondContentLength),
         (Some(length), None) => parse_length(length).map(Body::Length),
@@ -437,9 +461,9 @@ fn parse_length(text: &[u8]) -> Result<u64, Error> {
 /// §6.3 asks for 400 where chunked is not the last coding, §6.1 for 501 where a coding is unknown.
 /// Where both hold (`gzip` alone) practice is 501, which names the cause; the connection closes
 /// either way.
-fn check_encodings(headers: &[httparse::Header<'_>]) -> Result<(), Error> {
+fn check_encodings(fields: &Fields<'_>) -> Result<(), Error> {
     let (mut seen_chunked, mut seen_other) = (false, false);
-    let lines = headers_named(headers, "Transfer-Encoding");
+    let lines = fields.named("Transfer-Encoding");
     for member in lines.flat_map(|line| line.split(|&byte| byte == b',')) {
         let mut parts = member.splitn(2, |&byte| byte == b';');
         let name = parts.next().unwrap_or_default().trim_ascii();
@@ -455,15 +479,15 @@ fn check_encodings(headers: &[httparse::Header<'_>]) -> Result<(), Error> {
 }
 
 /// RFC 9112 §9.3; `close` is obeyed wherever it stands.
-fn keep_alive_of(headers: &[httparse::Header<'_>], version: Version) -> bool {
-    let says = |word: &[u8]| list(headers, "Connection").any(|it| it.eq_ignore_ascii_case(word));
+fn keep_alive_of(fields: &Fields<'_>, version: Version) -> bool {
+    let says = |word: &[u8]| fields.list("Connection").any(|it| is_alike(it, word));
     !says(b"close") && (version == Version::Http11 || says(b"keep-alive"))
 }
 
 /// RFC 9110 §10.1.1: the only expectation ever defined is `100-continue`.
-fn wants_continue(headers: &[httparse::Header<'_>]) -> Result<bool, Error> {
+fn wants_continue(fields: &Fields<'_>) -> Result<bool, Error> {
     let mut wants = false;
-    for expectation in list(headers, "Expect") {
+    for expectation in fields.list("Expect") {
         if !expectation.eq_ignore_ascii_case(b"100-continue") {
             return Err(Error::UnknownExpectation);
         }
@@ -472,25 +496,51 @@ fn wants_continue(headers: &[httparse::Header<'_>]) -> Result<bool, Error> {
     Ok(wants)
 }
 
-fn headers_named<'a, 'n>(
-    headers: &'a [httparse::Header<'a>],
-    name: &'n str,
-) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-    let named = headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
-    named.map(|header| header.value)
+/// The field lines of one head.
+#[derive(Clone, Copy, Debug)]
+struct Fields<'a> {
+    lines: &'a [httparse::Header<'a>],
+    /// The marks of all their names: most names that nobody sent are known without a search.
+    marks: u64,
 }
 
-fn list<'a, 'n>(
-    headers: &'a [httparse::Header<'a>],
-    name: &'n str,
-) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-    headers_named(headers, name)
-        .flat_map(|line| line.split(|&byte| byte == b','))
-        .map(<[u8]>::trim_ascii)
-        .filter(|member| !member.is_empty())
+impl<'a> Fields<'a> {
+    fn new(lines: &'a [httparse::Header<'a>]) -> Fields<'a> {
+        Fields { lines, marks: lines.iter().fold(0, |marks, line| marks | mark(line.name)) }
+    }
+
+    #[inline]
+    fn named<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        let lines = if self.marks & mark(name) == 0 { &[] } else { self.lines };
+        let named = lines.iter().filter(|line| is_alike(line.name.as_bytes(), name.as_bytes()));
+        named.map(|line| line.value)
+    }
+
+    fn list<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.named(name)
+            .flat_map(|line| line.split(|&byte| byte == b','))
+            .map(<[u8]>::trim_ascii)
+            .filter(|member| !member.is_empty())
+    }
+}
+
+/// One of 64 bits for a name, the same in upper and lower case.
+#[inline]
+fn mark(name: &str) -> u64 {
+    let letter = name.bytes().next().unwrap_or_default() & 0x1f;
+    1 << ((7 * name.len() + usize::from(letter)) % 64)
+}
+
+/// Equal but for upper and lower case; mostly that is the same, too.
+fn is_alike(one: &[u8], other: &[u8]) -> bool {
+    one == other || one.eq_ignore_ascii_case(other)
 }
 
 /// RFC 9110 §5.6.2 `tchar`.
 pub(super) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+        )
 }

@@ -89,9 +89,9 @@ fn is_reg_name(mut text: &[u8]) -> bool {
             [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 rest
             }
-            [byte, rest @ ..]
-                if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte) =>
-            {
+            [b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9', rest @ ..] => rest,
+            // unreserved and sub-delims
+            [b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&'..=b',' | b';' | b'=', rest @ ..] => {
                 rest
             }
             _ => return false,
