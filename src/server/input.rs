@@ -30,23 +30,18 @@ impl Input {
 impl<S: Socket> Server<S> {
     /// Lets a connection do what it can: use what has arrived, then read.
     pub(super) fn take_turn(&mut self, key: Key) {
-        let flags = self.connections.get(key.slot).flags;
-        if flags.has(Flags::PAUSED) {
+        let Some(conn) = self.connections.find(key) else { return };
+        if conn.flags.has(Flags::PAUSED) {
             self.go_on_mysql(key.slot);
         }
-        if self.connections.find(key).is_none() {
-            return;
-        }
-        if self.has_leftover(key.slot) && self.may_take_input(key.slot) {
+        if self.has_leftover(key) && self.may_take_input(key.slot) {
             self.use_bytes(key, &mut []);
         }
-        if self.connections.find(key).is_some() {
-            self.read(key);
-        }
+        self.read(key);
     }
 
-    fn has_leftover(&self, slot: u32) -> bool {
-        let input = self.connections.get(slot).input;
+    fn has_leftover(&self, key: Key) -> bool {
+        let input = self.connections.find(key).and_then(|conn| conn.input);
         input.is_some_and(|input| !self.inputs.get(input).bytes.is_empty())
     }
 
@@ -106,7 +101,8 @@ impl<S: Socket> Server<S> {
             }
             Ok(count) => {
                 // A short read has drained the kernel, unless an end is known to follow.
-                if count < buffer.len() && !conn.flags.has(Flags::READ_CLOSED) {
+                let is_drained = count < buffer.len() && !conn.flags.has(Flags::READ_CLOSED);
+                if is_drained {
                     conn.flags.clear(Flags::UNREAD);
                 }
                 conn.flags.clear(Flags::AWAITING_PONG);
@@ -114,7 +110,7 @@ impl<S: Socket> Server<S> {
                 if !conn.ignores_input() {
                     self.use_bytes(key, &mut buffer[..count]);
                 }
-                true
+                !is_drained
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 conn.flags.clear(Flags::UNREAD);
@@ -144,7 +140,8 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    /// Hands bytes to whatever the connection is doing, unit by unit, and keeps what is left.
+    /// Hands bytes to whatever the connection is doing, unit by unit, and keeps what is left. There is
+    /// at least one byte, and `may_take_input`.
     fn use_bytes(&mut self, key: Key, fresh: &mut [u8]) {
         let mut joined = self.take_leftover(key.slot);
         if joined.is_empty() {
@@ -166,10 +163,7 @@ impl<S: Socket> Server<S> {
     /// Returns how many bytes were used.
     fn use_units(&mut self, key: Key, bytes: &mut [u8]) -> usize {
         let mut at = 0;
-        while at < bytes.len()
-            && self.connections.find(key).is_some()
-            && self.may_take_input(key.slot)
-        {
+        loop {
             let used = match self.connections.get(key.slot).phase {
                 Phase::Http => self.on_http_bytes(key.slot, &mut bytes[at..]),
                 Phase::WebSocket => self.on_websocket_bytes(key.slot, &mut bytes[at..]),
@@ -177,12 +171,17 @@ impl<S: Socket> Server<S> {
                 _ => bytes.len() - at,
             };
             if used == 0 {
-                break;
+                return at;
             }
             at += used;
             self.uncork_if_much();
+            if at == bytes.len()
+                || self.connections.find(key).is_none()
+                || !self.may_take_input(key.slot)
+            {
+                return at;
+            }
         }
-        at
     }
 
     fn take_leftover(&mut self, slot: u32) -> Vec<u8> {

@@ -279,10 +279,7 @@ impl<S: Socket> Server<S> {
     /// Reacts to what the operating system says of a connection. A stale key is nobody's.
     pub fn ready(&mut self, key: Key, readiness: Readiness, now: Now) {
         self.set_now(now);
-        if self.connections.find(key).is_none() {
-            return;
-        }
-        let conn = self.connections.get_mut(key.slot);
+        let Some(conn) = self.connections.find_mut(key) else { return };
         if readiness.read_closed {
             conn.flags.set(Flags::READ_CLOSED);
         }
@@ -292,9 +289,7 @@ impl<S: Socket> Server<S> {
         if readiness.writable && conn.outbox.is_some() {
             self.flush_outbox(key.slot);
         }
-        if self.connections.find(key).is_some() {
-            self.take_turn(key);
-        }
+        self.take_turn(key);
         self.uncork();
     }
 
@@ -419,8 +414,8 @@ impl<S: Socket> Server<S> {
     fn run_ready_again(&mut self) {
         for _ in 0..self.ready_again.len() {
             let Some(key) = self.ready_again.pop_front() else { return };
-            if self.connections.find(key).is_some() {
-                self.connections.get_mut(key.slot).flags.clear(Flags::QUEUED);
+            if let Some(conn) = self.connections.find_mut(key) {
+                conn.flags.clear(Flags::QUEUED);
                 self.take_turn(key);
                 self.uncork();
             }

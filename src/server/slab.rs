@@ -91,6 +91,13 @@ impl<S> Slab<S> {
         (conn.generation == key.generation).then_some(conn)
     }
 
+    /// The same, to change it.
+    pub fn find_mut(&mut self, key: Key) -> Option<&mut Conn<S>> {
+        let (index, place) = split(key.slot);
+        let conn = self.chunks.get_mut(index)?.slots.get_mut(place)?;
+        (conn.generation == key.generation).then_some(conn)
+    }
+
     /// The slot's occupant, whoever that is.
     pub fn peek(&self, slot: u32) -> Option<&Conn<S>> {
         let (index, place) = split(slot);

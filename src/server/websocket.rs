@@ -1,7 +1,7 @@
 //! WebSocket connections: subscribers of the native dialect, and the echo endpoints.
 
 use super::answers::Ask;
-use super::conn::{Flags, Format};
+use super::conn::{Conn, Flags, Format};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
 use super::metrics::known_close_code;
@@ -23,17 +23,19 @@ impl<S: Socket> Server<S> {
         if wire::is_on() {
             self.wire_frames(slot, bytes);
         }
-        let is_echo = self.connections.get(slot).format.dialect == ECHO;
+        let &Conn { format, input, .. } = self.connections.get(slot);
         let limits = &self.settings.limits;
-        let message_bytes_max =
-            if is_echo { limits.echo_bytes_max } else { limits.message_bytes_max };
+        let message_bytes_max = match format.dialect {
+            ECHO => limits.echo_bytes_max,
+            _ => limits.message_bytes_max,
+        };
         let mut fresh = Decoder::new();
-        let mut kept = self.take_decoder(slot);
+        let mut kept = input.and_then(|index| self.inputs.get_mut(index).decoder.take());
         let decoder = kept.as_deref_mut().unwrap_or(&mut fresh);
         match decoder.decode(bytes, &Limits { message_bytes_max }) {
             Ok((used, event)) => {
                 if let Some(event) = event {
-                    self.on_event(slot, event, is_echo);
+                    self.on_event(slot, event, format);
                 }
                 if kept.is_some() || !fresh.is_idle() {
                     self.keep_decoder(slot, kept, fresh);
@@ -55,11 +57,6 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    fn take_decoder(&mut self, slot: u32) -> Option<Box<Decoder>> {
-        let index = self.connections.get(slot).input?;
-        self.inputs.get_mut(index).decoder.take()
-    }
-
     /// Keeps what is unfinished; gives back what is not.
     fn keep_decoder(&mut self, slot: u32, kept: Option<Box<Decoder>>, fresh: Decoder) {
         if !self.connections.is_used(slot) {
@@ -79,19 +76,22 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    fn on_event(&mut self, slot: u32, event: Event<'_>, is_echo: bool) {
+    fn on_event(&mut self, slot: u32, event: Event<'_>, format: Format) {
+        let dialect = format.dialect;
         match event {
-            Event::Close { .. } if self.is_comet(slot) => {
+            Event::Close { .. } if dialect == COMET_JS => {
                 // Its client comes back only after an end that is not clean: nothing is answered.
                 self.end_session_of(slot);
                 self.finish(slot, Disconnect::ByPeer);
             }
-            Event::Text(text) if self.is_comet(slot) => self.on_comet_text(slot, text),
-            Event::Binary(data) if self.is_comet(slot) => {
+            Event::Text(text) if dialect == COMET_JS => self.on_comet_text(slot, text),
+            Event::Binary(data) if dialect == COMET_JS => {
                 self.on_comet_text(slot, &String::from_utf8_lossy(data));
             }
-            Event::Text(text) if is_echo => self.echo_text(slot, text),
-            Event::Binary(data) if is_echo => write_frame(self.out(slot), Opcode::Binary, data),
+            Event::Text(text) if dialect == ECHO => self.echo_text(slot, text, format.variant != 0),
+            Event::Binary(data) if dialect == ECHO => {
+                write_frame(self.out(slot), Opcode::Binary, data);
+            }
             Event::Text(text) => self.on_client_message(slot, text.as_bytes(), Some(text)),
             Event::Binary(data) => self.on_client_message(slot, data, None),
             Event::Ping(data) => write_frame(self.out(slot), Opcode::Pong, data),
@@ -108,8 +108,7 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    fn echo_text(&mut self, slot: u32, text: &str) {
-        let is_reversed = self.connections.get(slot).format.variant != 0;
+    fn echo_text(&mut self, slot: u32, text: &str, is_reversed: bool) {
         let out = self.out(slot);
         if !is_reversed {
             return write_frame(out, Opcode::Text, text.as_bytes());
