@@ -51,7 +51,7 @@ mod message;
 use std::ops::Range;
 use std::str::from_utf8;
 
-use head::{Frame, parse_head, parse_usual};
+use head::{Frame, Usual, parse_head, parse_usual};
 use message::Message;
 
 /// RFC 6455 §5.5: "All control frames MUST have a payload length of 125 bytes or less".
@@ -270,11 +270,10 @@ impl Decoder {
     ) -> Result<(usize, Option<Event<'a>>), Error> {
         self.free_lent();
         if self.is_idle()
-            && let Some((opcode, mask, range)) = parse_usual(input, limits)
+            && let Some(usual) = parse_usual(input, limits)
         {
-            let payload = &mut input[range.clone()];
-            apply_mask(payload, mask, 0);
-            return Ok((range.end, Some(parse_event(opcode, payload)?)));
+            let (used, event) = take_usual(input, usual)?;
+            return Ok((used, Some(event)));
         }
         let mut used = 0;
         // Each round uses at least one byte.
@@ -420,7 +419,26 @@ impl Default for Decoder {
     }
 }
 
+/// What a new [`Decoder`] would give for a message in one short frame that is all there, which is what
+/// most clients send most of the time. Anything else is `None`, and left as it was for a decoder.
+#[inline]
+pub fn decode_usual<'a>(
+    input: &'a mut [u8],
+    limits: &Limits,
+) -> Option<Result<(usize, Event<'a>), Error>> {
+    parse_usual(input, limits).map(|usual| take_usual(input, usual))
+}
+
+#[inline]
+fn take_usual(input: &mut [u8], usual: Usual) -> Result<(usize, Event<'_>), Error> {
+    let used = usual.range.end;
+    let payload = &mut input[usual.range];
+    apply_mask(payload, usual.mask, 0);
+    Ok((used, parse_event(usual.opcode, payload)?))
+}
+
 /// The event of a whole payload.
+#[inline]
 fn parse_event(opcode: Opcode, payload: &[u8]) -> Result<Event<'_>, Error> {
     Ok(match opcode {
         Opcode::Text => Event::Text(from_utf8(payload).map_err(|_| Error::InvalidUtf8)?),

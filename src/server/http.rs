@@ -37,6 +37,8 @@ const UNWANTED_BODY_BYTES_MAX: usize = 64 * 1024;
 
 impl<S: Socket> Server<S> {
     /// Uses bytes of a request; returns how many. 0: the rest of the head is not there yet.
+    // Apart, as its room for headers is a large frame, which no WebSocket message is to pay for.
+    #[inline(never)]
     pub(super) fn on_http_bytes(&mut self, slot: u32, bytes: &mut [u8]) -> usize {
         let input = self.connections.get(slot).input;
         if let Some(index) = input

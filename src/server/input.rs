@@ -45,16 +45,17 @@ impl<S: Socket> Server<S> {
         input.is_some_and(|input| !self.inputs.get(input).bytes.is_empty())
     }
 
-    /// Flow control: a full feed holds back whoever could add to it.
     fn may_take_input(&mut self, slot: u32) -> bool {
-        if !self.connections.get(slot).takes_input() {
-            return false;
-        }
-        if self.feed_is_full() {
+        self.connections.get(slot).takes_input() && !self.is_to_wait(slot)
+    }
+
+    /// Flow control: a full feed holds back whoever could add to it.
+    fn is_to_wait(&mut self, slot: u32) -> bool {
+        let is_full = self.feed_is_full();
+        if is_full {
             self.queue(slot);
-            return false;
         }
-        true
+        is_full
     }
 
     fn read(&mut self, key: Key) {
@@ -65,7 +66,7 @@ impl<S: Socket> Server<S> {
             if !conn.flags.has(Flags::UNREAD) {
                 break;
             }
-            if !conn.ignores_input() && !self.may_take_input(slot) {
+            if !conn.ignores_input() && (!conn.takes_input() || self.is_to_wait(slot)) {
                 self.hold_unread(slot);
                 break;
             }

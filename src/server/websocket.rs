@@ -14,7 +14,7 @@ use crate::hub::command::Command;
 use crate::hub::message::Data;
 use crate::hub::names::{ChannelName, EventName};
 use crate::proto::websocket::{
-    Decoder, Error, Event, Limits, Opcode, write_close, write_frame, write_frame_head,
+    Decoder, Error, Event, Limits, Opcode, decode_usual, write_close, write_frame, write_frame_head,
 };
 
 impl<S: Socket> Server<S> {
@@ -29,10 +29,31 @@ impl<S: Socket> Server<S> {
             ECHO => limits.echo_bytes_max,
             _ => limits.message_bytes_max,
         };
+        let limits = Limits { message_bytes_max };
+        if input.is_none()
+            && let Some(usual) = decode_usual(bytes, &limits)
+        {
+            return match usual {
+                Ok((used, event)) => {
+                    self.on_event(slot, event, format);
+                    used
+                }
+                Err(error) => {
+                    self.refuse_frame(slot, error);
+                    bytes.len()
+                }
+            };
+        }
+        self.decode(slot, bytes, &limits)
+    }
+
+    /// With what is unfinished of a frame or message before, or will be.
+    fn decode(&mut self, slot: u32, bytes: &mut [u8], limits: &Limits) -> usize {
+        let &Conn { format, input, .. } = self.connections.get(slot);
         let mut fresh = Decoder::new();
         let mut kept = input.and_then(|index| self.inputs.get_mut(index).decoder.take());
         let decoder = kept.as_deref_mut().unwrap_or(&mut fresh);
-        match decoder.decode(bytes, &Limits { message_bytes_max }) {
+        match decoder.decode(bytes, limits) {
             Ok((used, event)) => {
                 if let Some(event) = event {
                     self.on_event(slot, event, format);
@@ -43,18 +64,22 @@ impl<S: Socket> Server<S> {
                 used
             }
             Err(error) => {
-                if wire::is_on() {
-                    self.wire_refused(slot, error.explain());
-                }
-                let why = match error.close_code() {
-                    1007 => Disconnect::BadText,
-                    1009 => Disconnect::TooBig,
-                    _ => Disconnect::ProtocolError,
-                };
-                self.close_websocket(slot, error.close_code(), Error::explain(error), why);
+                self.refuse_frame(slot, error);
                 bytes.len()
             }
         }
+    }
+
+    fn refuse_frame(&mut self, slot: u32, error: Error) {
+        if wire::is_on() {
+            self.wire_refused(slot, error.explain());
+        }
+        let why = match error.close_code() {
+            1007 => Disconnect::BadText,
+            1009 => Disconnect::TooBig,
+            _ => Disconnect::ProtocolError,
+        };
+        self.close_websocket(slot, error.close_code(), error.explain(), why);
     }
 
     /// Keeps what is unfinished; gives back what is not.

@@ -6,8 +6,8 @@
 mod peers;
 
 use encke::proto::websocket::{
-    Decoder, Error, Event, Limits, Opcode, apply_mask, is_valid_close_code, write_close,
-    write_frame, write_frame_head,
+    Decoder, Error, Event, Limits, Opcode, apply_mask, decode_usual, is_valid_close_code,
+    write_close, write_frame, write_frame_head,
 };
 
 use crate::support::splits::splits;
@@ -475,6 +475,26 @@ fn there_are_more_rejections_than_successes() {
 }
 
 /// Autobahn's categories 1.1, 1.2 and 9: every form of the length, at its borders, and the limit.
+#[test]
+fn a_usual_frame_is_the_same_with_and_without_a_decoder() {
+    let accepted = accepted().into_iter().map(|row| (row.name, row.input));
+    let refused = refused().into_iter().map(|row| (row.name, row.input));
+    let mut usual = 0;
+    for (name, input) in accepted.chain(refused) {
+        let (mut with, mut without) = (input.clone(), input.clone());
+        let mut decoder = Decoder::new();
+        let expect = decoder.decode(&mut with, &LIMITS);
+        match decode_usual(&mut without, &LIMITS) {
+            Some(result) => {
+                assert_eq!(result.map(|(used, event)| (used, Some(event))), expect, "{name}");
+                usual += 1;
+            }
+            None => assert_eq!(without, input, "{name}: it is left as it was"),
+        }
+    }
+    assert!(usual > 5, "only {usual} rows begin with a usual frame");
+}
+
 #[test]
 fn every_length_is_read_in_its_only_form() {
     for len in [0, 1, 7, 8, 9, 125, 126, 127, 128, 255, 256, 65_535, 65_536, 70_000] {

@@ -23,13 +23,17 @@ pub(super) struct Frame {
 }
 
 /// What most clients send most of the time: a message in one frame of at most 125 bytes, all there.
-/// Everything else, valid or not, is `None`, and for [`parse_head`] to tell. Only for speed: it halves
-/// the time of a short message. Returns the opcode, the mask, and where the payload is.
+pub(super) struct Usual {
+    pub(super) opcode: Opcode,
+    pub(super) mask: [u8; 4],
+    /// Where the payload is.
+    pub(super) range: Range<usize>,
+}
+
+/// Everything that is not [`Usual`], valid or not, is `None`, and for [`parse_head`] to tell. Only for
+/// speed: it halves the time of a short message.
 #[inline]
-pub(super) fn parse_usual(
-    bytes: &[u8],
-    limits: &Limits,
-) -> Option<(Opcode, [u8; 4], Range<usize>)> {
+pub(super) fn parse_usual(bytes: &[u8], limits: &Limits) -> Option<Usual> {
     const TEXT: u8 = FIN | Opcode::Text as u8;
     const BINARY: u8 = FIN | Opcode::Binary as u8;
     let &[first, second, a, b, c, d, ref rest @ ..] = bytes else { return None };
@@ -42,7 +46,12 @@ pub(super) fn parse_usual(
     let len = usize::from(second.wrapping_sub(MASK));
     let is_usual = len < usize::from(LENGTH_IN_2);
     let is_allowed = len <= limits.message_bytes_max;
-    (is_usual && is_allowed && len <= rest.len()).then_some((opcode, [a, b, c, d], 6..6 + len))
+    let is_there = len <= rest.len();
+    (is_usual && is_allowed && is_there).then_some(Usual {
+        opcode,
+        mask: [a, b, c, d],
+        range: 6..6 + len,
+    })
 }
 
 /// One head at the front of `bytes`: its length and its frame, or `None` when bytes are missing.
