@@ -49,6 +49,8 @@ impl<S: Socket> Server<S> {
     }
 
     /// Uses bytes of packets; returns how many. 0: the rest of the packet is not there yet.
+    // Apart, so that nothing else pays for its frame.
+    #[inline(never)]
     pub(super) fn on_mysql_bytes(&mut self, slot: u32, bytes: &[u8]) -> usize {
         let Some(mut session) = self.take_mysql(slot) else { return bytes.len() };
         let mut out = Vec::new();
@@ -63,6 +65,7 @@ impl<S: Socket> Server<S> {
     }
 
     /// Runs more statements of a packet that has several.
+    #[inline(never)]
     pub(super) fn go_on_mysql(&mut self, slot: u32) {
         let conn = self.connections.get_mut(slot);
         if conn.outbox.is_some() || conn.flags.has(Flags::LAST_WORDS) {

@@ -47,7 +47,8 @@ impl<S: Socket> Server<S> {
         self.decode(slot, bytes, &limits)
     }
 
-    /// With what is unfinished of a frame or message before, or will be.
+    /// The same for a message that is not whole: one that has begun before, or begins here.
+    #[inline(never)]
     fn decode(&mut self, slot: u32, bytes: &mut [u8], limits: &Limits) -> usize {
         let &Conn { format, input, .. } = self.connections.get(slot);
         let mut fresh = Decoder::new();
@@ -70,6 +71,7 @@ impl<S: Socket> Server<S> {
         }
     }
 
+    #[cold]
     fn refuse_frame(&mut self, slot: u32, error: Error) {
         if wire::is_on() {
             self.wire_refused(slot, error.explain());
