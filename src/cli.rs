@@ -183,7 +183,7 @@ fn unknown(name: &str) -> UsageError {
 }
 
 /// The known word that was probably meant.
-pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let edits_max = 3.min(word.len() / 2);
     let near = known.iter().map(|known| (distance(word, known), *known)).min()?;
     (near.0 <= edits_max).then_some(near.1)
