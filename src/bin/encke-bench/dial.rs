@@ -11,32 +11,33 @@ use super::procfs;
 use super::worker::Place;
 
 /// Ports tried before a source address counts as used up.
-const PORT_TRIES: usize = 256;
+const PORT_TRIES: usize = 2_048;
 /// Which address and port comes next.
 pub struct Dialler {
     target: SocketAddr,
     sources: usize,
     place: Place,
     ports: (u16, u16),
-    opened: usize,
+    /// Addresses and ports tried so far.
+    step: usize,
 }
 
 impl Dialler {
     pub fn new(plan: &Plan, place: Place) -> Dialler {
         let ports = procfs::port_range();
-        Dialler { target: plan.target.address, sources: plan.sources, place, ports, opened: 0 }
+        Dialler { target: plan.target.address, sources: plan.sources, place, ports, step: 0 }
     }
 
     /// Begins a connection from the next source address.
     pub fn connect(&mut self) -> io::Result<TcpStream> {
         let address = self.target;
-        self.opened += 1;
         if self.sources == 1 {
             return TcpStream::connect(address);
         }
         let mut last = io::Error::from(ErrorKind::AddrNotAvailable);
-        for attempt in 0..PORT_TRIES {
-            match self.connect_from(self.source(attempt), address) {
+        for _ in 0..PORT_TRIES {
+            self.step += 1;
+            match self.connect_from(self.source(), address) {
                 Ok(stream) => return Ok(stream),
                 Err(error) if is_port_taken(&error) => last = error,
                 Err(error) => return Err(error),
@@ -46,9 +47,8 @@ impl Dialler {
     }
 
     /// Workers take turns with the ports, so that none looks where another has been.
-    fn source(&self, attempt: usize) -> SocketAddr {
-        let step = self.opened + attempt * self.sources;
-        let (source, turn) = (step % self.sources, step / self.sources);
+    fn source(&self) -> SocketAddr {
+        let (source, turn) = (self.step % self.sources, self.step / self.sources);
         let ports = usize::from(self.ports.1 - self.ports.0) + 1;
         let port = (turn * self.place.count + self.place.index) % ports;
         let ip = Ipv4Addr::new(127, 0, 0, source as u8 + 1);
@@ -70,4 +70,28 @@ impl Dialler {
 
 fn is_port_taken(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::AddrNotAvailable)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_taken_port_does_not_make_the_next_search_longer() {
+        let mut seen = BTreeSet::new();
+        for index in 0..3 {
+            let place = Place { index, count: 3, epoch: 0 };
+            let target = SocketAddr::from(([127, 0, 0, 1], 80));
+            let mut dialler =
+                Dialler { target, sources: 2, place, ports: (10_000, 10_999), step: 0 };
+            for _ in 0..600 {
+                dialler.step += 1;
+                assert!(seen.insert(dialler.source()), "each is tried once");
+            }
+        }
+        assert_eq!(seen.len(), 1_800);
+        assert!(seen.iter().all(|source| (10_000..11_000).contains(&source.port())));
+    }
 }

@@ -71,7 +71,7 @@ pub fn warnings(plan: &Plan, outcome: &Outcome) -> Vec<String> {
     if plan.rate.is_some() && outcome.late > LATE_MIN.max(outcome.sent / 100) {
         lines.push(format!(
             "fell behind the schedule: {} of {} sent more than 2 ms late, the latest by {:.0} ms; \
-             its own work, or nowhere to send it",
+             this machine is too busy, or the server left no way to send",
             outcome.late,
             outcome.sent,
             outcome.behind_max_ns as f64 / 1e6

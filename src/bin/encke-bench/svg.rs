@@ -10,13 +10,13 @@ use super::run::Outcome;
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 420.0;
 const LEFT: f64 = 84.0;
-const RIGHT: f64 = 690.0;
-const TOP: f64 = 78.0;
+const RIGHT: f64 = 680.0;
+const TOP: f64 = 92.0;
 const BOTTOM: f64 = 352.0;
 const COLOURS: [&str; 2] = ["#2563eb", "#94a3b8"];
 /// Percentiles of the axis, drawn by how many stay outside.
 const TICKS: [(f64, &str); 5] =
-    [(0.0, "0"), (90.0, "90 %"), (99.0, "99 %"), (99.9, "99.9 %"), (99.99, "99.99 %")];
+    [(0.0, "0 %"), (90.0, "90 %"), (99.0, "99 %"), (99.9, "99.9 %"), (99.99, "99.99 %")];
 
 /// Values, already with what is written beside them.
 struct Chart {
