@@ -48,6 +48,9 @@
 //! | batch | what was published in one turn, on its way |
 //! | engine | gives ids and keeps history, in memory or elsewhere |
 //! | floor | the greatest id a channel has dropped: an older cursor is lost |
+//! | user | somebody with any number of devices, on whatever dialect |
+//! | session | a client's place, which outlives its connection for a while |
+//! | log | what a channel shows of its past in CometQL's way |
 //! | outbox | bytes a client's kernel buffer refused |
 //! | turn | one round of the loop |
 //!
