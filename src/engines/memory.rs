@@ -270,15 +270,7 @@ impl MemoryEngine {
             log: tenant.kept.log_of(&new.channel),
         });
         record.offset += 1;
-        let message = Rc::new(Message {
-            id: tenant.last,
-            offset: record.offset,
-            tenant: tenant_id,
-            channel: new.channel,
-            event: new.event,
-            data: new.data,
-            sender: new.sender,
-        });
+        let message = Rc::new(new.publish(tenant_id, tenant.last, record.offset));
         record.push(message.clone(), &mut self.usage);
         let keep = self.limits.keep_for(tenant_id, &message.channel);
         record.trim(keep, now, &mut self.usage);
@@ -377,17 +369,8 @@ impl MemoryEngine {
 
     /// Tells those who listen now; nothing is kept.
     fn say(&mut self, tenant: TenantId, word: Option<NewMessage>) {
-        let Some(word) = word else { return };
-        let message = Message {
-            id: MessageId::default(),
-            offset: 0,
-            tenant,
-            channel: word.channel,
-            event: word.event,
-            data: word.data,
-            sender: word.sender,
-        };
-        self.outputs.push_back(Output::Happened(Happened::Said(Rc::new(message))));
+        let said = word.map(|word| Happened::Said(Rc::new(word.say(tenant))));
+        self.outputs.extend(said.map(Output::Happened));
     }
 
     fn kick(&mut self, tenant_id: TenantId, channel: ChannelName) -> Outcome {

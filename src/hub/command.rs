@@ -21,6 +21,19 @@ pub struct NewMessage {
     pub sender: Option<Sender>,
 }
 
+impl NewMessage {
+    /// The message, in its place in the tenant's order and in its channel's own.
+    pub fn publish(self, tenant: TenantId, id: MessageId, offset: u64) -> Message {
+        let NewMessage { channel, event, data, sender } = self;
+        Message { id, offset, tenant, channel, event, data, sender }
+    }
+
+    /// A word of the moment: it has no place in any order, and is not kept.
+    pub fn say(self, tenant: TenantId) -> Message {
+        self.publish(tenant, MessageId::default(), 0)
+    }
+}
+
 /// One message for a user, before it has an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewPersonal {

@@ -105,6 +105,11 @@ impl Members {
         self.places.all().get(place as usize).copied().filter(|&id| id != TOMBSTONE)
     }
 
+    /// All of them, the first to come first unless somebody had to move.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = SubscriberId> {
+        self.places.all().iter().copied().filter(|&id| id != TOMBSTONE)
+    }
+
     /// Adds a subscriber; the answer is its place.
     pub fn join(&mut self, subscriber: SubscriberId) -> u32 {
         debug_assert_ne!(subscriber, TOMBSTONE);

@@ -147,6 +147,15 @@ impl Hub {
         self.find(tenant, name).map_or(0, |id| self.channel(id).members.count())
     }
 
+    /// Who listens here to a channel, if anybody does.
+    pub fn subscribers(
+        &self,
+        tenant: TenantId,
+        name: &str,
+    ) -> impl DoubleEndedIterator<Item = SubscriberId> {
+        self.find(tenant, name).into_iter().flat_map(|id| self.members(id).iter())
+    }
+
     /// The array of a channel's members.
     pub fn members(&self, id: ChannelId) -> &Members {
         &self.channel(id).members

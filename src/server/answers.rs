@@ -266,11 +266,7 @@ impl<S: Socket> Server<S> {
         let position = self.engine.position(tenant);
         let limits = &self.settings.limits;
         self.deleted.remember(tenant, channel.clone(), position, self.now, limits);
-        let Some(id) = self.hub.find(tenant, channel) else { return };
-        let places = self.hub.members(id).places();
-        let members: Vec<_> =
-            (0..places).filter_map(|place| self.hub.members(id).at(place)).collect();
-        for subscriber in members {
+        for subscriber in self.hub.subscribers(tenant, channel).collect::<Vec<_>>() {
             self.end(subscriber.0, Disconnect::Deleted);
         }
         self.uncork();

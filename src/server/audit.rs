@@ -58,6 +58,11 @@ impl<S: Socket> Server<S> {
         }
     }
 
+    /// Since the start.
+    pub(super) fn uptime_seconds(&self) -> u64 {
+        (self.now.ms - self.started.ms) / 1000
+    }
+
     fn comets_away(&self) -> usize {
         let is_away = |key: &&Key| self.connections.get(key.slot).phase == Phase::Detached;
         self.comet_sessions.values().filter(is_away).count()
@@ -69,7 +74,7 @@ impl<S: Socket> Server<S> {
             metrics: &self.metrics,
             held: self.holdings(),
             history: self.engine.usage(),
-            uptime_seconds: (self.now.ms - self.started.ms) / 1000,
+            uptime_seconds: self.uptime_seconds(),
             start_unix_second: self.started.unix_second,
             dashboards: self.dashboard.watchers(),
             connections_bytes: self.connections_bytes(),

@@ -24,7 +24,6 @@ mod listen;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use super::Server;
 use super::answers::Ask;
 use super::conn::Format;
 use super::disconnect::Disconnect;
@@ -33,6 +32,7 @@ use super::interned::TextId;
 use super::respond::{Reply, Response};
 use super::socket::Socket;
 use super::subscribe::Extra;
+use super::{Server, rendered};
 use crate::dialects::COMET_JS;
 use crate::dialects::comet_js::connect::{Hello, Rejection, Uuid};
 use crate::dialects::comet_js::frames;
@@ -77,12 +77,20 @@ const _: () = assert!(size_of::<Comet>() <= 48);
 pub(crate) struct Rare {
     /// Where it came from, if a proxy said so.
     pub address: Option<IpAddr>,
-    /// The name of its session, in which it may go away for a while.
-    session: Option<Box<str>>,
+    /// In which it may go away for a while.
+    session: Option<Session>,
     /// Messages for its user that it cannot be given now: it is still arriving, or away.
     held: Option<Vec<Rc<Personal>>>,
     /// The page's origin, for the answer to a parked poll.
     page: Option<Box<str>>,
+}
+
+/// A place that outlives a connection.
+#[derive(PartialEq, Eq)]
+struct Session {
+    name: Box<str>,
+    /// Who it is to its own messages, on whatever connection it speaks.
+    id: ConnectionId,
 }
 
 /// A client that wants something, on its way to being known.
@@ -94,7 +102,7 @@ pub(crate) struct Opening {
 
 enum Purpose {
     /// It listens.
-    Listen { reply: Reply, transport: Transport },
+    Listen { reply: Reply, format: Format },
     /// It posts a command.
     Command { reply: Reply, text: Box<str> },
 }
@@ -114,9 +122,18 @@ pub(crate) enum Asked {
 }
 
 impl Comet {
+    /// Its user as everybody else knows it.
+    pub fn user_name(&self) -> Option<Box<str>> {
+        (self.user > 0).then(|| self.user.to_string().into())
+    }
+
     /// The name of its session.
     pub fn session_name(&self) -> Option<&str> {
-        self.rare.as_ref()?.session.as_deref()
+        Some(&self.session()?.name)
+    }
+
+    fn session(&self) -> Option<&Session> {
+        self.rare.as_ref()?.session.as_ref()
     }
 
     fn rare_mut(&mut self) -> &mut Rare {
@@ -162,11 +179,11 @@ impl<S: Socket> Server<S> {
             }
             self.become_websocket(slot, format);
         }
-        let comet = self.comet_of(head, &reply, &hello);
+        let tenant = self.connections.get(slot).tenant;
+        let comet = self.comet_of(tenant, head, &reply, &hello);
         let index = self.extras.put(Extra::Comet(Box::new(comet)));
         self.connections.get_mut(slot).extra = Some(index);
-        let tenant = self.connections.get(slot).tenant;
-        let purpose = Purpose::Listen { reply, transport };
+        let purpose = Purpose::Listen { reply, format };
         self.identify_comet(slot, Opening { hello, tenant, purpose });
     }
 
@@ -201,7 +218,13 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    fn comet_of(&mut self, head: &Head<'_>, reply: &Reply, hello: &Hello) -> Comet {
+    fn comet_of(
+        &mut self,
+        tenant: TenantId,
+        head: &Head<'_>,
+        reply: &Reply,
+        hello: &Hello,
+    ) -> Comet {
         let texts_max = self.settings.limits.texts_max;
         let mut keep = |name: &str, bytes_max: usize| {
             let value = head.header(name).unwrap_or_default();
@@ -210,7 +233,10 @@ impl<S: Socket> Server<S> {
         };
         let rare = Rare {
             address: forwarded_for(head),
-            session: hello.session.clone(),
+            session: hello
+                .session
+                .clone()
+                .map(|name| Session { id: id_of_session(tenant, &name), name }),
             held: None,
             // Only a poll is answered later.
             page: reply.origin.clone().filter(|_| hello.transport_poll),
@@ -227,13 +253,12 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    /// Who a connection is to messages that are not to come back to their sender. A session is the same
-    /// on whatever connection it speaks.
+    /// Who a connection is to messages that are not to come back to their sender.
     pub(super) fn connection_id(&self, slot: u32) -> ConnectionId {
-        let conn = self.connections.get(slot);
-        if let Some(session) = self.comet(slot).and_then(Comet::session_name) {
-            return id_of_session(conn.tenant, session);
+        if let Some(session) = self.comet(slot).and_then(Comet::session) {
+            return session.id;
         }
+        let conn = self.connections.get(slot);
         ConnectionId(u64::from(conn.generation & !SESSION_BIT) << 32 | u64::from(slot))
     }
 
@@ -350,7 +375,7 @@ impl<S: Socket> Server<S> {
 
     fn cannot_now(&mut self, slot: u32, opening: Opening) {
         match opening.purpose {
-            Purpose::Listen { transport: Transport::WebSocket, .. } => {
+            Purpose::Listen { format, .. } if is_websocket(format) => {
                 self.end(slot, Disconnect::Unavailable);
             }
             Purpose::Listen { reply, .. } | Purpose::Command { reply, .. } => {
@@ -369,12 +394,12 @@ impl<S: Socket> Server<S> {
     }
 
     fn frame_object(&self, slot: u32, object: &[u8], out: &mut Vec<u8>) {
-        use crate::hub::delivery::Payload;
-        let format = self.connections.get(slot).format;
-        let (transport, framing) = super::rendered::framing(format, &self.callbacks);
-        let payload = Payload { id: None, event: None, data: object, is_text: true };
-        crate::transports::frame(transport, framing, payload, out);
+        rendered::object(object, self.connections.get(slot).format, &self.callbacks, out);
     }
+}
+
+fn is_websocket(format: Format) -> bool {
+    Transport::of(format.transport) == Transport::WebSocket
 }
 
 /// Set in the upper half of a session's id, and never in that of a connection.

@@ -185,17 +185,14 @@ impl<S: Socket> Server<S> {
     /// Whose device a subscriber is, whatever it showed.
     pub(super) fn user_of(&self, slot: u32) -> Option<Box<str>> {
         match self.comet(slot) {
-            Some(comet) => (comet.user > 0).then(|| comet.user.to_string().into()),
+            Some(comet) => comet.user_name(),
             None => self.claims(slot)?.user.clone(),
         }
     }
 
     /// The users on a channel here, each as often as it has connections.
     pub(super) fn users_on(&self, tenant: TenantId, channel: &ChannelName) -> Vec<Box<str>> {
-        let Some(id) = self.hub.find(tenant, channel) else { return Vec::new() };
-        let members = self.hub.members(id);
-        let subscribers = (0..members.places()).filter_map(|place| members.at(place));
-        let users = subscribers.filter_map(|id| self.user_of(id.0));
+        let users = self.hub.subscribers(tenant, channel).filter_map(|id| self.user_of(id.0));
         users.take(LISTED_USERS_MAX).collect()
     }
 }

@@ -212,6 +212,7 @@ impl<S: Socket> Server<S> {
 
     /// Lets a session act with what it may know of the server.
     fn in_context<T>(&mut self, act: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        let uptime_seconds = self.uptime_seconds();
         let settings = &self.settings;
         let accounts = accounts(settings);
         let limits = Limits {
@@ -225,7 +226,7 @@ impl<S: Socket> Server<S> {
             limits: &limits,
             random: &mut |bytes| random.fill(bytes),
             unix_second: self.now.unix_second,
-            uptime_seconds: (self.now.ms - self.started.ms) / 1000,
+            uptime_seconds,
             view: &Here {
                 hub: &self.hub,
                 texts: &self.texts,
@@ -234,7 +235,7 @@ impl<S: Socket> Server<S> {
                 inbox: &self.inbox,
                 settings,
                 metrics: &self.metrics,
-                uptime_seconds: (self.now.ms - self.started.ms) / 1000,
+                uptime_seconds,
                 kernel_file: self.kernel_file,
             },
         })
@@ -272,9 +273,6 @@ impl<S: Socket> View for Here<'_, S> {
     }
 
     fn members(&self, tenant: TenantId, pipe: &str, most: usize) -> Vec<Member> {
-        let Some(id) = self.hub.find(tenant, pipe) else { return Vec::new() };
-        let members = self.hub.members(id);
-        let slots = (0..members.places()).rev().filter_map(|place| members.at(place));
         let member = |subscriber: SubscriberId| {
             let conn = self.connections.get(subscriber.0);
             let mut member = match conn.extra.map(|index| self.extras.get(index)) {
@@ -293,7 +291,7 @@ impl<S: Socket> View for Here<'_, S> {
             }
             member
         };
-        slots.take(most).map(member).collect()
+        self.hub.subscribers(tenant, pipe).rev().take(most).map(member).collect()
     }
 
     fn status(&self, tenant: TenantId, kind: StatusKind) -> Status {
@@ -314,7 +312,7 @@ fn member_of(comet: &Comet, texts: &Interned) -> Member {
     let text = |id| texts.text(id).into();
     let address = comet.rare.as_ref().and_then(|rare| rare.address);
     Member {
-        user: if comet.user > 0 { comet.user.to_string().into() } else { "".into() },
+        user: comet.user_name().unwrap_or_default(),
         uuid: comet.uuid.map(|uuid| uuid.to_string()).unwrap_or_default(),
         agent: text(comet.agent),
         address: address.map(|address| address.to_string()).unwrap_or_default(),

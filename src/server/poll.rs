@@ -8,17 +8,18 @@ use super::deadlines::Tick;
 use super::disconnect::Disconnect;
 use super::outbox::Piece;
 use super::output::Chunk;
+use super::pool::PoolIndex;
 use super::rendered;
 use super::respond::{Reply, Response};
 use super::socket::Socket;
 use super::subscribe::{Extra, PollExtra};
-use super::{Server, answers::entity_tag};
+use super::{Key, Server, answers::entity_tag};
 use crate::dialects::native::{self, Refusal, Subscribe, variant};
 use crate::dialects::{Announcement, NATIVE};
 use crate::hub::access::Standing;
 use crate::hub::command::Replay;
 use crate::hub::delivery::Transport;
-use crate::hub::message::MessageId;
+use crate::hub::message::{MessageId, TenantId};
 use crate::proto::http1::{self, Version};
 use crate::transports::long_poll;
 
@@ -99,24 +100,39 @@ impl<S: Socket> Server<S> {
         let Extra::Poll(extra) = self.extras.get_mut(index) else { return };
         let Some(name) = extra.session.take() else { return };
         let claims = extra.claims.clone();
-        let is_full = self.connections.len() >= self.settings.limits.connections_max;
         let tenant = self.connections.get(slot).tenant;
-        let is_removed = self.tenant_of(tenant).is_removed;
         let is_known = self.sessions.contains_key(&(tenant, name.clone()));
-        if self.is_draining || is_full || is_removed || is_known {
+        if is_known || !self.may_detach(tenant) {
             return;
         }
         let channels = self.channels_of(slot);
-        let mut conn = Conn { phase: Phase::Detached, tenant, format: FORMAT, ..Conn::free() };
-        conn.flags.set(Flags::PRESENCE_ONLY);
-        conn.deadline = Tick::after(self.now, self.settings.limits.session_seconds);
-        conn.extra = Some(self.extras.put(Extra::Session(Box::new((name.clone(), claims)))));
-        let key = self.connections.insert(conn);
-        self.metrics.enter(Phase::Detached, FORMAT);
+        let extra = self.extras.put(Extra::Session(Box::new((name.clone(), claims))));
+        let key = self.insert_detached(tenant, FORMAT, extra);
         self.sessions.insert((tenant, name), key);
         if self.join_all(key.slot, &channels).is_err() {
             self.cut(key.slot, Disconnect::Unavailable);
         }
+    }
+
+    /// Whether a session of this tenant may have a slot without a socket.
+    pub(super) fn may_detach(&self, tenant: TenantId) -> bool {
+        let is_full = self.connections.len() >= self.settings.limits.connections_max;
+        !self.is_draining && !is_full && !self.tenant_of(tenant).is_removed
+    }
+
+    /// A slot without a socket, that counts for so long as a session may be away.
+    pub(super) fn insert_detached(
+        &mut self,
+        tenant: TenantId,
+        format: Format,
+        extra: PoolIndex,
+    ) -> Key {
+        let extra = Some(extra);
+        let mut conn = Conn { phase: Phase::Detached, tenant, format, extra, ..Conn::free() };
+        conn.flags.set(Flags::PRESENCE_ONLY);
+        conn.deadline = Tick::after(self.now, self.settings.limits.session_seconds);
+        self.metrics.enter(Phase::Detached, format);
+        self.connections.insert(conn)
     }
 
     /// The past is there: either it answers the poll, or the poll stays parked.

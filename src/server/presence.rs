@@ -7,8 +7,8 @@ use super::Server;
 use super::answers::SERVERS_OWN;
 use super::socket::Socket;
 use crate::dialects::native;
-use crate::hub::command::{Command, Outcome};
-use crate::hub::message::{Data, Message, MessageId, TenantId};
+use crate::hub::command::{Command, NewMessage, Outcome};
+use crate::hub::message::{Data, TenantId};
 use crate::hub::names::{ChannelName, EventName};
 
 /// Channels whose counts on other nodes were asked for. What is told is our own count when it was asked,
@@ -71,14 +71,8 @@ impl<S: Socket> Server<S> {
         event: &'static str,
         json: &str,
     ) {
-        self.push_to_feed(Rc::new(Message {
-            id: MessageId::default(),
-            offset: 0,
-            tenant,
-            channel,
-            event: EventName::of_server(event),
-            data: Data::text(json).into_json(),
-            sender: None,
-        }));
+        let (event, data) = (EventName::of_server(event), Data::text(json).into_json());
+        let word = NewMessage { channel, event, data, sender: None };
+        self.push_to_feed(Rc::new(word.say(tenant)));
     }
 }

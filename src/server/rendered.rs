@@ -4,7 +4,7 @@ use super::conn::Format;
 use super::outbox::Piece;
 use crate::dialects::{Announcement, dialect, native::variant};
 use crate::hub::batch::Batch;
-use crate::hub::delivery::Transport;
+use crate::hub::delivery::{Payload, Transport};
 use crate::hub::message::{Message, Personal};
 use crate::transports::{self, Framing};
 
@@ -124,6 +124,13 @@ pub(crate) fn announce(
     dialect(format.dialect).announce(event, format.variant, &mut |payload| {
         transports::frame(transport, framing, payload, out);
     });
+}
+
+/// Appends a JSON object for one client alone, which its dialect has made already.
+pub(crate) fn object(object: &[u8], format: Format, callbacks: &Callbacks, out: &mut Vec<u8>) {
+    let (transport, framing) = framing(format, callbacks);
+    let payload = Payload { id: None, event: None, data: object, is_text: true };
+    transports::frame(transport, framing, payload, out);
 }
 
 /// What the transport must know of a format.

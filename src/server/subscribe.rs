@@ -232,11 +232,20 @@ impl<S: Socket> Server<S> {
         slot: u32,
         channels: &[ChannelName],
     ) -> Result<(), TooManyChannels> {
-        let (tenant, watches) = {
-            let conn = self.connections.get(slot);
-            (conn.tenant, conn.format.variant & variant::WATCHES != 0)
-        };
-        let mut memberships = Vec::with_capacity(channels.len());
+        let watches = self.connections.get(slot).format.variant & variant::WATCHES != 0;
+        let memberships = self.join_each(slot, channels, watches)?;
+        self.set_memberships(slot, &memberships);
+        Ok(())
+    }
+
+    fn join_each<'a>(
+        &mut self,
+        slot: u32,
+        channels: impl IntoIterator<Item = &'a ChannelName>,
+        watches: bool,
+    ) -> Result<Vec<Membership>, TooManyChannels> {
+        let tenant = self.connections.get(slot).tenant;
+        let mut memberships = Vec::new();
         for name in channels {
             match self.hub.join(tenant, name, SubscriberId(slot), watches) {
                 Ok(membership) => memberships.push(membership),
@@ -249,13 +258,7 @@ impl<S: Socket> Server<S> {
             }
             self.tell(Command::Enter { tenant, channel: name.clone(), user: None });
         }
-        let conn = self.connections.get_mut(slot);
-        conn.first = memberships[0];
-        if memberships.len() > 1 {
-            let memberships = Rest::from(&memberships[1..]);
-            conn.more = Some(self.furthers.put(Further { memberships, visited: NEVER }));
-        }
-        Ok(())
+        Ok(memberships)
     }
 
     /// Lets a subscriber listen to these channels and no others; to none of the new ones if there are too
@@ -265,27 +268,15 @@ impl<S: Socket> Server<S> {
         slot: u32,
         channels: &[ChannelName],
     ) -> Result<(), TooManyChannels> {
-        let tenant = self.connections.get(slot).tenant;
+        let known = self.channels_of(slot);
+        let new = channels.iter().filter(|name| !known.contains(name));
+        let (joined, result) = match self.join_each(slot, new, false) {
+            Ok(joined) => (joined, Ok(())),
+            Err(error) => (Vec::new(), Err(error)),
+        };
         let (mut kept, mut gone) = (Vec::new(), Vec::new());
-        for membership in self.memberships(slot) {
-            let is_kept = channels.contains(self.hub.name_of(membership.channel).1);
-            if is_kept { kept.push(membership) } else { gone.push(membership) }
-        }
-        let known: Vec<ChannelName> = self.channels_of(slot);
-        let mut result = Ok(());
-        let mut joined = Vec::new();
-        for name in channels.iter().filter(|name| !known.contains(name)) {
-            match self.hub.join(tenant, name, SubscriberId(slot), false) {
-                Ok(membership) => joined.push(membership),
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
-            }
-            self.tell(Command::Enter { tenant, channel: name.clone(), user: None });
-        }
-        if result.is_err() {
-            gone.append(&mut joined);
+        for (membership, name) in self.memberships(slot).zip(&known) {
+            if channels.contains(name) { kept.push(membership) } else { gone.push(membership) }
         }
         // Before anybody leaves, so that whoever has to move finds every membership in its place.
         kept.extend(joined);

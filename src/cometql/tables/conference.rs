@@ -15,35 +15,28 @@ const CONFERENCE_COLUMNS: &[Column] = &[
 ];
 
 /// Calls.
-pub static CONFERENCE: Table = Table {
-    name: "conference",
-    columns: CONFERENCE_COLUMNS,
-    key: 0,
-    delete_keys: &[],
-    is_whole: true,
-    is_listed: false,
-    insert: Err(Error::NoMediaServer),
-    select: Ok(empty),
-    update: Err(Error::NoMediaServer),
-    delete: Err(Error::NoMediaServer),
-};
+pub static CONFERENCE: Table = of_exchange("conference", CONFERENCE_COLUMNS);
 
 const MEMBERS_COLUMNS: &[Column] =
     &[text("name", "varchar(64)"), number("user_id"), number("join_time"), number("last_talking")];
 
 /// Who is in them.
-pub static CONFERENCE_MEMBERS: Table = Table {
-    name: "conference_members",
-    columns: MEMBERS_COLUMNS,
-    key: 0,
-    delete_keys: &[],
-    is_whole: true,
-    is_listed: false,
-    insert: Err(Error::NoMediaServer),
-    select: Ok(empty),
-    update: Err(Error::NoMediaServer),
-    delete: Err(Error::NoMediaServer),
-};
+pub static CONFERENCE_MEMBERS: Table = of_exchange("conference_members", MEMBERS_COLUMNS);
+
+const fn of_exchange(name: &'static str, columns: &'static [Column]) -> Table {
+    Table {
+        name,
+        columns,
+        key: 0,
+        delete_keys: &[],
+        is_whole: true,
+        is_listed: false,
+        insert: Err(Error::NoMediaServer),
+        select: Ok(empty),
+        update: Err(Error::NoMediaServer),
+        delete: Err(Error::NoMediaServer),
+    }
+}
 
 const DIALOGS_NAME: &str = "dialogs";
 

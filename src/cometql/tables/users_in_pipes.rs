@@ -17,18 +17,7 @@ const COLUMNS: &[Column] = &[
 const ROWS_MAX: usize = 10_000;
 
 /// The table.
-pub static TABLE: Table = Table {
-    name: NAME,
-    columns: COLUMNS,
-    key: 0,
-    delete_keys: &[],
-    is_whole: false,
-    is_listed: true,
-    insert: Err(Error::ReadOnly(NAME)),
-    select: Ok(select),
-    update: Err(Error::ReadOnly(NAME)),
-    delete: Err(Error::ReadOnly(NAME)),
-};
+pub static TABLE: Table = Table::read_only(NAME, COLUMNS, select);
 
 fn select(names: Option<Vec<String>>, place: &Place<'_>) -> Result<Found, Error> {
     let mut rows = Vec::new();

@@ -8,18 +8,7 @@ const NAME: &str = "users_time";
 const COLUMNS: &[Column] = &[number("id"), number("time")];
 
 /// The table.
-pub static TABLE: Table = Table {
-    name: NAME,
-    columns: COLUMNS,
-    key: 0,
-    delete_keys: &[],
-    is_whole: false,
-    is_listed: true,
-    insert: Err(Error::ReadOnly(NAME)),
-    select: Ok(select),
-    update: Err(Error::ReadOnly(NAME)),
-    delete: Err(Error::ReadOnly(NAME)),
-};
+pub static TABLE: Table = Table::read_only(NAME, COLUMNS, select);
 
 /// A row for every user asked, known or not.
 fn select(ids: Option<Vec<String>>, place: &Place<'_>) -> Result<Found, Error> {

@@ -5,7 +5,7 @@ use super::listen::TRACKED;
 use super::{Asked, id_of_session};
 use crate::dialects::comet_js::command::{self, Ask as About, Complaint, Publish};
 use crate::dialects::comet_js::connect::Hello;
-use crate::dialects::comet_js::frames::{self, Answers, Member};
+use crate::dialects::comet_js::frames::{self, Member};
 use crate::hub::access::{self, Action};
 use crate::hub::command::{Command, NewMessage, Outcome, RecordKind, Seen};
 use crate::hub::message::{ConnectionId, Sender, TenantId};
@@ -34,6 +34,8 @@ struct Asker {
     user: u32,
     /// Who it is to its own messages; `None`: nobody, it gets them like everybody.
     id: Option<ConnectionId>,
+    /// The session for which it posts.
+    session: Option<Box<str>>,
     variant: u16,
     /// To whom the answer goes: a request, or the connection itself.
     reply: Option<Reply>,
@@ -61,6 +63,7 @@ impl<S: Socket> Server<S> {
             tenant: conn.tenant,
             user: self.comet(slot).map_or(0, |comet| comet.user),
             id: Some(self.connection_id(slot)),
+            session: None,
             variant: conn.format.variant,
             reply: None,
             idempotency_key: None,
@@ -96,22 +99,16 @@ impl<S: Socket> Server<S> {
             tenant,
             user,
             id: session.map(|name| id_of_session(tenant, name)),
+            session: session.map(Into::into),
             variant: hello.variant(),
             reply: Some(reply),
             idempotency_key: key.map(Into::into),
         };
-        if let Some(name) = session {
-            self.mark_sender(tenant, name);
+        // The connection of a session is to be spared what the session posts.
+        if let Some(own) = session.and_then(|name| self.session_slot(tenant, name)) {
+            self.connections.get_mut(own).flags.set(Flags::HAS_SENT);
         }
         self.run_command(slot, asker, command);
-    }
-
-    /// The connection of a session is to be spared what the session posts.
-    fn mark_sender(&mut self, tenant: TenantId, session: &str) {
-        let key = self.comet_sessions.get(&(tenant, session.into())).copied();
-        if let Some(key) = key.filter(|&key| self.connections.find(key).is_some()) {
-            self.connections.get_mut(key.slot).flags.set(Flags::HAS_SENT);
-        }
     }
 
     fn subscribe_comet(
@@ -214,7 +211,7 @@ impl<S: Socket> Server<S> {
     /// The engine has answered a command.
     pub(super) fn answer_comet(&mut self, slot: u32, question: Question, outcome: Outcome) {
         let Question { asker, what } = question;
-        let answers = Answers { variant: asker.variant, unix_second: self.now.unix_second };
+        let answers = self.answers(asker.variant);
         let tenant = asker.tenant;
         let mut object = Vec::new();
         match (what, outcome) {
@@ -272,29 +269,22 @@ impl<S: Socket> Server<S> {
 
     /// Whether the asker's own connection is among those that listen.
     fn listens_itself(&self, slot: u32, asker: &Asker, channel: &ChannelName) -> bool {
-        let slot = match (&asker.reply, asker.id) {
+        let own = match (&asker.reply, &asker.session) {
             (None, _) => Some(slot),
-            (Some(_), id) => self.hub.find(asker.tenant, channel).and_then(|channel| {
-                let members = self.hub.members(channel);
-                let all = (0..members.places()).filter_map(|place| members.at(place));
-                let is_own = |slot: &u32| id.is_some() && Some(self.connection_id(*slot)) == id;
-                all.map(|member| member.0).find(is_own)
-            }),
+            (Some(_), name) => name.as_ref().and_then(|name| self.session_slot(asker.tenant, name)),
         };
-        slot.is_some_and(|slot| self.channels_of(slot).contains(channel))
+        own.is_some_and(|slot| self.channels_of(slot).contains(channel))
     }
 
     /// The newest first.
     fn members_of(&self, tenant: TenantId, channel: &str) -> Vec<Member> {
-        let Some(id) = self.hub.find(tenant, channel) else { return Vec::new() };
-        let members = self.hub.members(id);
-        let slots = (0..members.places()).rev().filter_map(|place| members.at(place));
         let member = |slot: u32| {
             let user = self.user_of(slot).and_then(|user| user.parse().ok());
             let uuid = self.comet(slot).and_then(|comet| comet.uuid);
             Member { user: user.unwrap_or(0), uuid }
         };
-        slots.take(LISTED_MEMBERS_MAX).map(|id| member(id.0)).collect()
+        let newest_first = self.hub.subscribers(tenant, channel).rev();
+        newest_first.take(LISTED_MEMBERS_MAX).map(|id| member(id.0)).collect()
     }
 
     fn complain(
@@ -304,7 +294,7 @@ impl<S: Socket> Server<S> {
         complaints: impl IntoIterator<Item = Complaint>,
         closes: bool,
     ) {
-        let answers = Answers { variant: asker.variant, unix_second: self.now.unix_second };
+        let answers = self.answers(asker.variant);
         let frame = |complaint| {
             let mut object = Vec::new();
             answers.error(complaint, &mut object);

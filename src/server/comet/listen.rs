@@ -8,7 +8,6 @@
 use std::rc::Rc;
 
 use super::{Comet, Opening, Purpose, Rare};
-use crate::dialects::COMET_JS;
 use crate::dialects::comet_js::connect::Hello;
 use crate::dialects::comet_js::frames::{self, Answers, Member, ServerInfo};
 use crate::dialects::comet_js::variant;
@@ -20,7 +19,7 @@ use crate::hub::members::SubscriberId;
 use crate::hub::message::{Data, MessageId, Personal, Sender, TenantId};
 use crate::hub::names::{ChannelName, EventName};
 use crate::server::Server;
-use crate::server::conn::{Conn, Flags, Format, Phase};
+use crate::server::conn::{Flags, Format, Phase};
 use crate::server::deadlines::Tick;
 use crate::server::disconnect::Disconnect;
 use crate::server::output::Chunk;
@@ -85,10 +84,9 @@ impl<S: Socket> Server<S> {
         mut opening: Opening,
         arrival: Option<Arrival<'_>>,
     ) {
-        let Purpose::Listen { reply, transport } = &opening.purpose else { return };
-        let (transport, tenant) = (*transport, opening.tenant);
-        let (dialect, variant) = (COMET_JS, opening.hello.variant());
-        let format = Format { dialect, transport: transport as u8, variant };
+        let Purpose::Listen { reply, format } = &opening.purpose else { return };
+        let (format, tenant) = (*format, opening.tenant);
+        let transport = Transport::of(format.transport);
         if transport != Transport::WebSocket && !self.begin_response(slot, reply, format) {
             return;
         }
@@ -276,14 +274,19 @@ impl<S: Socket> Server<S> {
         self.tell(command);
     }
 
+    /// Where a session is.
+    pub(super) fn session_slot(&self, tenant: TenantId, name: &str) -> Option<u32> {
+        let key = *self.comet_sessions.get(&(tenant, name.into()))?;
+        self.connections.find(key).map(|_| key.slot)
+    }
+
     /// A client of this dialect leaves its connection, for a while or for good.
     pub(in crate::server) fn leave_comet(&mut self, slot: u32) {
         let Some(comet) = self.comet(slot) else { return };
         let conn = self.connections.get(slot);
         // Who is not known yet has not taken its session over: that may be somewhere else.
-        let has_session = comet.session_name().is_some_and(|name| {
-            self.comet_sessions.get(&(conn.tenant, name.into())) == Some(&conn.key(slot))
-        });
+        let name = comet.session_name();
+        let has_session = name.and_then(|name| self.session_slot(conn.tenant, name)) == Some(slot);
         let may_return = has_session
             && !comet.is_over
             && matches!(conn.phase, Phase::WebSocket | Phase::EventStream | Phase::LongPoll);
@@ -295,25 +298,19 @@ impl<S: Socket> Server<S> {
     /// Moves what a session has into a slot without a socket; false if there is no room.
     fn detach(&mut self, slot: u32) -> bool {
         let conn = self.connections.get(slot);
-        let (tenant, format, extra) = (conn.tenant, conn.format, conn.extra);
-        let is_full = self.connections.len() >= self.settings.limits.connections_max;
-        if self.is_draining || is_full || self.tenant_of(tenant).is_removed {
+        let (tenant, format) = (conn.tenant, conn.format);
+        if !self.may_detach(tenant) {
             return false;
         }
         let channels = self.channels_of(slot);
         let Some(comet) = self.comet_mut(slot) else { return false };
         comet.rare_mut().held.get_or_insert_default();
-        let (user, Some(name)) = (comet.user, comet.session_name()) else { return false };
+        let (user, Some(name)) = (comet.user_name(), comet.session_name()) else { return false };
         let name = name.into();
-        let mut away = Conn { phase: Phase::Detached, tenant, format, extra, ..Conn::free() };
-        away.flags.set(Flags::PRESENCE_ONLY);
-        away.deadline = Tick::after(self.now, self.settings.limits.session_seconds);
-        let key = self.connections.insert(away);
-        self.connections.get_mut(slot).extra = None;
-        self.metrics.enter(Phase::Detached, format);
+        let Some(extra) = self.connections.get_mut(slot).extra.take() else { return false };
+        let key = self.insert_detached(tenant, format, extra);
         self.comet_sessions.insert((tenant, name), key);
-        if user > 0 {
-            let user = user.to_string();
+        if let Some(user) = user {
             self.inbox.add(tenant, &user, SubscriberId(key.slot));
             self.inbox.remove(tenant, &user, SubscriberId(slot));
         }
@@ -334,19 +331,19 @@ impl<S: Socket> Server<S> {
         let tenant = conn.tenant;
         let Some(index) = conn.extra.take() else { return };
         let Extra::Comet(comet) = self.extras.take(index) else { return };
-        let Comet { user, has_arrived, rare, .. } = *comet;
+        let user = comet.user_name();
+        let Comet { has_arrived, rare, .. } = *comet;
         let Rare { session, held, .. } = rare.map(|rare| *rare).unwrap_or_default();
         for text in [comet.agent, comet.origin, comet.language] {
             self.texts.give_back(text);
         }
         if let Some(session) = session {
-            let name = (tenant, session);
+            let name = (tenant, session.name);
             if self.comet_sessions.get(&name) == Some(&key) {
                 self.comet_sessions.remove(&name);
             }
         }
-        if user > 0 {
-            let user: Box<str> = user.to_string().into();
+        if let Some(user) = user {
             self.inbox.remove(tenant, &user, SubscriberId(slot));
             if has_arrived {
                 let word = status(&user, "offline");
@@ -383,7 +380,11 @@ impl<S: Socket> Server<S> {
 
     /// Writes answers to a client as it wants them, dated now.
     pub(super) fn answers_to(&self, slot: u32) -> Answers {
-        let variant = self.connections.get(slot).format.variant;
+        self.answers(self.connections.get(slot).format.variant)
+    }
+
+    /// The same for whoever wants them so.
+    pub(super) fn answers(&self, variant: u16) -> Answers {
         Answers { variant, unix_second: self.now.unix_second }
     }
 
