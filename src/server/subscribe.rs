@@ -294,17 +294,17 @@ impl<S: Socket> Server<S> {
             [] => (NO_MEMBERSHIP, memberships),
         };
         conn.first = first;
-        match conn.more {
-            // It also remembers what this subscriber has had of a batch under way.
-            Some(index) => self.furthers.get_mut(index).memberships = rest.into(),
-            None if rest.is_empty() => {}
-            None => {
+        let Some(index) = conn.more else {
+            if !rest.is_empty() {
                 let further = Further { memberships: rest.into(), visited: NEVER };
                 conn.more = Some(self.furthers.put(further));
             }
-        }
-        let further = self.connections.get(slot).more.map(|index| self.furthers.get(index));
-        let is_visited = further.is_some_and(|further| further.visited.get() == self.batch_number);
+            return;
+        };
+        // It also remembers what this subscriber has had of a batch under way.
+        let further = self.furthers.get_mut(index);
+        further.memberships = rest.into();
+        let is_visited = further.visited.get() == self.batch_number;
         if self.under_way.is_none() || !is_visited {
             self.drop_furthers_if_empty(slot);
         } else if rest.is_empty() {
