@@ -54,11 +54,14 @@ impl Acceptor {
             Address::Tcp(address) => {
                 let listener = TcpListener::bind(*address)?;
                 sys::set_no_delay(listener.as_fd())?;
+                sys::lengthen_queue(listener.as_fd())?;
                 Ok(Acceptor::Tcp(listener))
             }
             Address::Unix(path) => {
                 remove_if_abandoned(path)?;
-                Ok(Acceptor::Unix(UnixListener::bind(path)?, path.clone()))
+                let listener = UnixListener::bind(path)?;
+                sys::lengthen_queue(listener.as_fd())?;
+                Ok(Acceptor::Unix(listener, path.clone()))
             }
         }
     }
@@ -106,5 +109,40 @@ fn remove_if_abandoned(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         // In use: `bind` will say so.
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpStream};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// More than what is asked for by default, where the machine allows that.
+    fn rush() -> usize {
+        let most = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap_or_default();
+        most.trim().parse::<usize>().unwrap_or(128).min(300)
+    }
+
+    #[test]
+    fn a_rush_waits_to_be_accepted() {
+        let address = Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        let listener = Acceptor::bind(&address).unwrap();
+        let Address::Tcp(address) = listener.address().unwrap() else { unreachable!() };
+        let wait = Duration::from_secs(10);
+        let clients = (0..rush()).map(|_| TcpStream::connect_timeout(&address, wait));
+        let clients: Vec<_> = clients.collect::<Result<_, _>>().unwrap();
+        assert_eq!(clients.len(), rush());
+    }
+
+    #[test]
+    fn a_rush_to_a_path_is_not_refused() {
+        let path = std::env::temp_dir().join(format!("encke-rush-{}", std::process::id()));
+        let _listener = Acceptor::bind(&Address::Unix(path.clone())).unwrap();
+        // This one does not wait for a place in the queue.
+        let clients = (0..rush()).map(|_| mio::net::UnixStream::connect(&path));
+        let clients: Vec<_> = clients.collect::<Result<_, _>>().unwrap();
+        assert_eq!(clients.len(), rush());
     }
 }

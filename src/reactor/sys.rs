@@ -87,6 +87,13 @@ pub fn set_no_delay(listener: BorrowedFd<'_>) -> io::Result<()> {
     check(result).map(|_| ())
 }
 
+/// Lets as many connections wait to be accepted as net.core.somaxconn allows: the standard library and mio
+/// ask for 128, and in a rush the kernel drops what comes beyond.
+pub fn lengthen_queue(listener: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: takes no pointer. On a listening socket it sets the length alone.
+    check(unsafe { libc::listen(listener.as_raw_fd(), libc::c_int::MAX) }).map(|_| ())
+}
+
 fn check(result: i32) -> io::Result<i32> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
