@@ -1,29 +1,36 @@
 //! `encke --check`: what is in force, how many clients this machine can hold, and what would stop it
 //! first.
 //!
-//! ```text
-//! clients = min(descriptors − 32, (memory − what is kept) ÷ (64 B of ours + 3.85 KB of the kernel),
-//!               limits.connections_max)
-//! ```
-//! The bytes were measured with idle WebSocket and SSE subscribers on loopback (README.md, "Bounds").
+//! The least of these counts, each a row:
+//!
+//! | row | clients |
+//! |---|---|
+//! | limits.connections_max | as configured |
+//! | descriptor limit | hard limit − 32 for ourselves |
+//! | open files of all | fs.file-max − what is open |
+//! | epoll registrations | fs.epoll.max_user_watches, a number that the kernel makes of the memory |
+//! | tracked connections | what nf_conntrack's table has left, where it is loaded |
+//! | memory, and that of a cgroup | (what is free − history − the program) ÷ bytes of a client |
+//!
+//! | file | holds |
+//! |---|---|
+//! | `machine.rs` | what this machine says of itself |
+//! | `stops.rs` | the rows, and how each can be raised |
+//! | `hints.rs` | what stops nobody, but will hurt |
 
+mod hints;
 mod machine;
+mod stops;
 
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::config::{Config, DESCRIPTORS_RESERVED, show};
+use crate::config::{Config, show};
 use crate::reactor::sys;
 use machine::Machine;
 
-/// What encke itself keeps of an idle subscriber.
-const USER_BYTES: u64 = 64;
-/// What the kernel keeps of its connection.
-const KERNEL_BYTES: u64 = 3_942;
-/// The program itself, before anybody comes.
-const PROGRAM_BYTES: u64 = 8 * 1024 * 1024;
-/// A queue of waiting connections shorter than this refuses some in a rush.
-const BACKLOG: u64 = 1_024;
+/// Columns of words; commands are never broken.
+const COLUMNS: usize = 96;
 
 /// Everything that `--check` prints.
 pub fn report(config: &Config) -> Result<String, String> {
@@ -45,75 +52,51 @@ fn file(config: &Config) -> String {
     }
 }
 
-/// One thing that bounds the number of clients.
-struct Stop {
-    /// How many it allows.
-    clients: u64,
-    name: &'static str,
-    explain: String,
+/// What to do about something: words, and exact commands or settings.
+struct Advice {
+    words: String,
+    commands: Vec<String>,
 }
 
 /// How many clients, and why not more: comments of TOML, so that the whole output is a file.
 fn capacity(config: &Config, machine: &Machine) -> String {
-    let stops = stops(config, machine);
-    let mut out = String::new();
-    if let Some(first) = stops.iter().min_by_key(|stop| stop.clients) {
-        let clients = grouped(first.clients);
-        out +=
-            &format!("# Room for about {clients} clients; first to stop more: {}.\n", first.name);
-    }
-    for stop in &stops {
-        let (name, clients) = (stop.name, grouped(stop.clients));
-        writeln!(out, "#   {name:<24} {clients:>13}   {}", stop.explain)
+    let mut stops = stops::all(config, machine);
+    stops.sort_by_key(|stop| stop.clients);
+    let [first, next, ..] = stops.as_slice() else { return String::new() };
+    let room = grouped(first.clients);
+    let mut out =
+        format!("# Room for about {room} idle clients; first to stop more: {}.\n", first.name());
+    for (index, stop) in stops.iter().enumerate() {
+        let mark = if index == 0 { '>' } else { ' ' };
+        let (name, clients) = (stop.name(), grouped(stop.clients));
+        writeln!(out, "# {mark} {name:<24} {clients:>13}   {}", stop.why)
             .expect("a String takes everything");
     }
-    if let Some(somaxconn) = machine.somaxconn
-        && somaxconn < BACKLOG
-    {
-        out += &format!(
-            "# Hint: net.core.somaxconn is {somaxconn}: a rush of new clients is refused in part; \
-             sysctl -w net.core.somaxconn=4096\n"
-        );
+    put(&mut out, &first.raise(config, machine, next));
+    for hint in hints::all(config, machine, first.clients) {
+        put(&mut out, &hint);
     }
     out
 }
 
-fn stops(config: &Config, machine: &Machine) -> Vec<Stop> {
-    let ceiling = machine
-        .nr_open
-        .map_or(String::new(), |most| format!("; fs.nr_open allows {}", grouped(most)));
-    let limit = grouped(machine.descriptors);
-    let mut stops = vec![
-        Stop {
-            clients: config.limits.connections_max as u64,
-            name: "limits.connections_max",
-            explain: "as configured".to_owned(),
-        },
-        Stop {
-            clients: machine.descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(1),
-            name: "descriptor limit",
-            explain: format!("ulimit -Hn {limit} − {DESCRIPTORS_RESERVED}{ceiling}"),
-        },
-    ];
-    let history = config.history.history_bytes_max as u64;
-    let memories = [
-        ("memory", machine.available_bytes, "available"),
-        ("memory of the cgroup", machine.cgroup_bytes, "left under memory.max"),
-    ];
-    for (name, bytes, words) in memories {
-        let Some(bytes) = bytes else { continue };
-        let free = bytes.saturating_sub(history + PROGRAM_BYTES);
-        stops.push(Stop {
-            clients: free / (USER_BYTES + KERNEL_BYTES),
-            name,
-            explain: format!(
-                "{} {words} − {} of history, {USER_BYTES} B + 3.85 KB each",
-                megabytes(bytes),
-                megabytes(history)
-            ),
-        });
+/// Adds it as comments, a blank one in front.
+fn put(out: &mut String, advice: &Advice) {
+    out.push_str("#\n");
+    let mut line = "#".to_owned();
+    for word in advice.words.split(' ') {
+        if line.chars().count() + 1 + word.chars().count() > COLUMNS {
+            out.push_str(&line);
+            out.push('\n');
+            "#  ".clone_into(&mut line);
+        }
+        line.push(' ');
+        line.push_str(word);
     }
-    stops
+    out.push_str(&line);
+    out.push('\n');
+    for command in &advice.commands {
+        writeln!(out, "#     {command}").expect("a String takes everything");
+    }
 }
 
 fn megabytes(bytes: u64) -> String {
@@ -134,54 +117,4 @@ fn grouped(number: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn machine() -> Machine {
-        Machine {
-            descriptors: 20_000,
-            available_bytes: Some(8 << 30),
-            cgroup_bytes: None,
-            nr_open: Some(1_048_576),
-            somaxconn: Some(4_096),
-        }
-    }
-
-    #[test]
-    fn the_smallest_stop_is_named() {
-        let config = Config::empty();
-        let text = capacity(&config, &machine());
-        assert!(
-            text.starts_with(
-                "# Room for about 19,968 clients; first to stop more: descriptor limit."
-            ),
-            "{text}"
-        );
-        let rows = text.lines().filter(|line| line.starts_with("#   ")).count();
-        assert_eq!(rows, 3, "{text}");
-        assert!(text.contains("fs.nr_open allows 1,048,576") && !text.contains("Hint"));
-        let small = Machine {
-            descriptors: 1_000_000,
-            cgroup_bytes: Some(172 << 20),
-            somaxconn: Some(128),
-            ..machine()
-        };
-        let text = capacity(&config, &small);
-        // 100 MB beside 64 MB of history and the program.
-        let clients = (100 << 20) / 4_006;
-        let expect =
-            format!("{} clients; first to stop more: memory of the cgroup.", grouped(clients));
-        assert!(text.contains(&expect), "{text}");
-        assert!(text.contains("Hint: net.core.somaxconn is 128"), "{text}");
-        let mut config = config;
-        config.limits.connections_max = 10;
-        assert!(capacity(&config, &small).contains("10 clients; first to stop more: limits."));
-    }
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(grouped(number), text);
-        }
-    }
-}
+mod tests;

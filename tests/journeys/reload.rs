@@ -100,8 +100,10 @@ fn check_masks_secrets_and_says_how_many_clients_fit() {
     assert_eq!((code, err.as_str()), (Some(0), ""));
     assert!(out.contains("publish_key = \"****\"") && !out.contains("hidden"), "{out}");
     assert!(out.contains("connections_max = "), "{out}");
-    assert!(out.contains("# Room for about ") && out.contains("#   descriptor limit"), "{out}");
-    assert!(out.contains("#   memory "), "{out}");
+    for words in ["# Room for about ", "\n# > ", " limits.connections_max ", " descriptor limit "] {
+        assert!(out.contains(words), "{words}\n{out}");
+    }
+    assert!(out.contains(" memory ") && out.contains("\n# Raise it"), "{out}");
     file.write("\nhtpp = 'x'\n");
     let (code, out, err) = checked(&["--config", file.path()], &[]);
     assert_eq!((code, out.as_str()), (Some(2), ""));
