@@ -70,10 +70,11 @@ impl Stop {
             Kind::OpenFiles | Kind::Registrations | Kind::Tracked => format!("{to}:"),
             Kind::Memory => {
                 let more = grouped((1 << 30) / bytes_each(machine) / 1_000 * 1_000);
-                format!(
-                    "Raise it: a GB more is {more} clients more. Or keep less, in [history] of the \
-                     configuration file:"
-                )
+                let less = match keeps_much(config) {
+                    true => ". Or keep less, in [history] of the configuration file:",
+                    false => ".",
+                };
+                format!("Raise it: a GB more is {more} clients more{less}")
             }
             Kind::Group => format!("{to}, for the service or the container:"),
         };
@@ -90,9 +91,10 @@ impl Stop {
                 let used = machine.tracked.map_or(0, |table| table.used);
                 vec![sysctl("net.netfilter.nf_conntrack_max", used + clients)]
             }
-            Kind::Memory => {
+            Kind::Memory if keeps_much(config) => {
                 vec![format!("history_bytes_max = {}", config.history.history_bytes_max / 4)]
             }
+            Kind::Memory => Vec::new(),
             Kind::Group => {
                 let bytes = clients.saturating_sub(self.clients) * bytes_each(machine);
                 let most = machine.group.as_ref().map_or(0, |group| group.most) + bytes;
@@ -104,6 +106,11 @@ impl Stop {
             }
         }
     }
+}
+
+/// Whether less history would be room for a few thousand clients.
+fn keeps_much(config: &Config) -> bool {
+    config.history.history_bytes_max >= 16 * 1024 * 1024
 }
 
 fn descriptors(machine: &Machine, clients: u64) -> Vec<String> {

@@ -50,6 +50,9 @@ fn the_first_to_stop_is_named_marked_and_raised() {
     assert!(has(&text, "#     LimitNOFILE=1048576") && !text.contains("fs.nr_open="), "{text}");
     assert!(!text.contains("Hint"), "{text}");
     let mut config = Config::empty();
+    config.history.history_bytes_max = 1;
+    let text = capacity(&config, &small());
+    assert!(text.contains("first to stop more: memory") && !text.contains("history_bytes_max"));
     config.limits.connections_max = 10;
     let text = capacity(&config, &machine());
     assert!(text.contains("about 10 idle clients; first to stop more: limits."), "{text}");
