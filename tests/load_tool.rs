@@ -150,7 +150,7 @@ fn people_get_a_table_and_a_picture() {
     let picture = fs::read_to_string(&file).expect("the picture");
     fs::remove_file(&file).expect("it was there");
     assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"));
-    assert!(picture.contains("latency of round trips") && picture.contains("99.9 %"));
+    assert!(picture.contains("Round trips on 2 connections") && picture.contains("90 %"));
 }
 
 #[test]
