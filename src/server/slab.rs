@@ -18,7 +18,8 @@ pub struct Key {
 }
 
 struct Chunk<S> {
-    slots: Box<[Conn<S>]>,
+    /// As many as were ever in use at a time; with room for all of them, or for none.
+    slots: Vec<Conn<S>>,
     live: u32,
     free: u32,
 }
@@ -51,12 +52,20 @@ impl<S> Slab<S> {
     pub fn insert(&mut self, mut conn: Conn<S>) -> Key {
         let index = self.chunk_with_room();
         let chunk = &mut self.chunks[index];
-        let place = chunk.free;
         self.generation = self.generation.checked_add(1).unwrap_or(1);
         conn.generation = self.generation;
-        let slot = &mut chunk.slots[place as usize];
-        chunk.free = slot.first.place;
-        *slot = conn;
+        let place = match chunk.free {
+            END => {
+                chunk.slots.push(conn);
+                chunk.slots.len() as u32 - 1
+            }
+            free => {
+                let slot = &mut chunk.slots[free as usize];
+                chunk.free = slot.first.place;
+                *slot = conn;
+                free
+            }
+        };
         chunk.live += 1;
         self.live += 1;
         Key { slot: (index * CHUNK) as u32 + place, generation: self.generation }
@@ -73,7 +82,7 @@ impl<S> Slab<S> {
         chunk.free = place as u32;
         chunk.live -= 1;
         if chunk.live == 0 {
-            chunk.slots = Box::new([]);
+            (chunk.slots, chunk.free) = (Vec::new(), END);
         }
         self.live -= 1;
         self.first_with_room = self.first_with_room.min(index);
@@ -124,22 +133,16 @@ impl<S> Slab<S> {
         let from = self.first_with_room.min(self.chunks.len());
         let index = self.chunks[from..].iter().position(has_room).map(|offset| from + offset);
         let index = index.unwrap_or_else(|| {
-            self.chunks.push(Chunk { slots: Box::new([]), live: 0, free: 0 });
+            self.chunks.push(Chunk { slots: Vec::new(), live: 0, free: END });
             self.chunks.len() - 1
         });
         self.first_with_room = index;
         let chunk = &mut self.chunks[index];
         if chunk.slots.is_empty() {
-            chunk.slots = (0..CHUNK).map(free_slot).collect();
-            chunk.free = 0;
+            chunk.slots.reserve_exact(CHUNK);
         }
         index
     }
-}
-
-fn free_slot<S>(place: usize) -> Conn<S> {
-    let next = if place + 1 < CHUNK { place as u32 + 1 } else { END };
-    Conn { first: Membership { place: next, ..NO_MEMBERSHIP }, ..Conn::free() }
 }
 
 fn split(slot: u32) -> (usize, usize) {
@@ -174,7 +177,7 @@ mod tests {
         for key in &keys[CHUNK..2 * CHUNK] {
             slab.remove(key.slot);
         }
-        assert!(slab.chunks[1].slots.is_empty(), "the middle chunk gave its memory back");
+        assert_eq!(slab.chunks[1].slots.capacity(), 0, "the middle chunk gave its memory back");
         assert!(!slab.is_used(CHUNK as u32));
         let again = slab.insert(conn());
         assert_eq!(split(again.slot).0, 1);
