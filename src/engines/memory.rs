@@ -147,7 +147,6 @@ impl MemoryEngine {
             Command::MessagesAfter { tenant, channels, start } => {
                 Outcome::Messages(self.messages_after(tenant, &channels, start, now))
             }
-            // Nobody is elsewhere: the hub's own count is the whole truth.
             Command::Enter { .. } | Command::Leave { .. } => Outcome::Done,
             Command::Presence { .. } => Outcome::Presence { count: 0, users: Vec::new() },
             Command::Counts { channels, .. } => Outcome::Counts(vec![0; channels.len()]),
@@ -393,6 +392,11 @@ impl Engine for MemoryEngine {
         if let Some(token) = token {
             self.outputs.push_back(Output::Completed(token, outcome));
         }
+    }
+
+    /// Nobody is elsewhere: the hub's own count is the whole truth.
+    fn counts_members(&self) -> bool {
+        false
     }
 
     fn take(&mut self) -> Option<Output> {

@@ -69,6 +69,11 @@ pub trait Engine {
     /// Takes a request. It is answered exactly once if `token` is given, and not at all otherwise.
     fn submit(&mut self, token: Option<Token>, command: Command, now: Now);
 
+    /// Whether it is to be told who enters a channel and who leaves it.
+    fn counts_members(&self) -> bool {
+        true
+    }
+
     /// Takes the next output, if there is one.
     fn take(&mut self) -> Option<Output>;
 

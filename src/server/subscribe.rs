@@ -1,5 +1,6 @@
 //! How listening begins and ends; what comes before it is the matter of `resume.rs`.
 
+use std::mem;
 use std::num::NonZeroU32;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
@@ -233,6 +234,12 @@ impl<S: Socket> Server<S> {
         channels: &[ChannelName],
     ) -> Result<(), TooManyChannels> {
         let watches = self.connections.get(slot).format.variant & variant::WATCHES != 0;
+        if let [name] = channels {
+            // Nearly always one, which needs no list.
+            let membership = self.join(slot, name, watches)?;
+            self.set_memberships(slot, &[membership]);
+            return Ok(());
+        }
         let memberships = self.join_each(slot, channels, watches)?;
         self.set_memberships(slot, &memberships);
         Ok(())
@@ -244,10 +251,9 @@ impl<S: Socket> Server<S> {
         channels: impl IntoIterator<Item = &'a ChannelName>,
         watches: bool,
     ) -> Result<Vec<Membership>, TooManyChannels> {
-        let tenant = self.connections.get(slot).tenant;
         let mut memberships = Vec::new();
         for name in channels {
-            match self.hub.join(tenant, name, SubscriberId(slot), watches) {
+            match self.join(slot, name, watches) {
                 Ok(membership) => memberships.push(membership),
                 Err(error) => {
                     for membership in memberships {
@@ -256,9 +262,22 @@ impl<S: Socket> Server<S> {
                     return Err(error);
                 }
             }
-            self.tell(Command::Enter { tenant, channel: name.clone(), user: None });
         }
         Ok(memberships)
+    }
+
+    fn join(
+        &mut self,
+        slot: u32,
+        name: &ChannelName,
+        watches: bool,
+    ) -> Result<Membership, TooManyChannels> {
+        let tenant = self.connections.get(slot).tenant;
+        let membership = self.hub.join(tenant, name, SubscriberId(slot), watches)?;
+        if self.engine.counts_members() {
+            self.tell(Command::Enter { tenant, channel: name.clone(), user: None });
+        }
+        Ok(membership)
     }
 
     /// Lets a subscriber listen to these channels and no others; to none of the new ones if there are too
@@ -325,12 +344,16 @@ impl<S: Socket> Server<S> {
     }
 
     fn leave(&mut self, membership: Membership, watches: bool) {
-        let (tenant, name) = self.hub.name_of(membership.channel);
-        let command = Command::Leave { tenant, channel: name.clone(), user: None };
+        let word = self.engine.counts_members().then(|| {
+            let (tenant, name) = self.hub.name_of(membership.channel);
+            Command::Leave { tenant, channel: name.clone(), user: None }
+        });
         if let Some(moved) = self.hub.leave(membership, watches) {
             self.on_moved(membership.channel, moved);
         }
-        self.tell(command);
+        if let Some(word) = word {
+            self.tell(word);
+        }
     }
 
     /// Somebody has another place in a channel now, and must know it.
@@ -363,13 +386,19 @@ impl<S: Socket> Server<S> {
 
     /// Takes a connection out of everything: what remains is a socket and an outbox.
     pub(super) fn release(&mut self, slot: u32) {
-        self.leave_comet(slot);
+        // Who is nobody in particular has no box for it.
+        let is_somebody = self.connections.get(slot).extra.is_some();
+        if is_somebody {
+            self.leave_comet(slot);
+            self.announce_user(slot, native::LEAVE);
+        }
         if self.connections.get(slot).phase == Phase::LongPoll {
             self.keep_session(slot);
         }
-        self.announce_user(slot, native::LEAVE);
         self.leave_all(slot);
-        self.remove_device(slot);
+        if is_somebody {
+            self.remove_device(slot);
+        }
         let conn = self.connections.get_mut(slot);
         conn.flags.clear(Flags::ASKING);
         conn.flags.clear(Flags::HOLDING);
@@ -381,7 +410,9 @@ impl<S: Socket> Server<S> {
         if let Some(Extra::Session(session)) = extra.map(|index| self.extras.take(index)) {
             self.sessions.remove(&(tenant, session.0));
         }
-        self.asks.remove(&slot);
+        if !self.asks.is_empty() {
+            self.asks.remove(&slot);
+        }
     }
 
     /// An iframe's format counts as a use of its callback's name.
@@ -396,14 +427,14 @@ impl<S: Socket> Server<S> {
 
     /// Ends all memberships of a subscriber.
     pub(super) fn leave_all(&mut self, slot: u32) {
-        let memberships: Vec<Membership> = self.memberships(slot).collect();
         let conn = self.connections.get_mut(slot);
         let watches = conn.format.variant & variant::WATCHES != 0;
-        conn.first = NO_MEMBERSHIP;
-        if let Some(index) = conn.more.take() {
-            self.furthers.take(index);
+        let first = mem::replace(&mut conn.first, NO_MEMBERSHIP);
+        let further = conn.more.take().map(|index| self.furthers.take(index));
+        if first != NO_MEMBERSHIP {
+            self.leave(first, watches);
         }
-        for membership in memberships {
+        for &membership in further.iter().flat_map(|further| &*further.memberships) {
             self.leave(membership, watches);
         }
     }

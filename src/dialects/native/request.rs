@@ -181,7 +181,8 @@ pub fn method_not_allowed(allow: &'static str) -> Refusal {
 }
 
 fn parse_names(raw: &[u8], channels_max: usize) -> Result<Vec<ChannelName>, Refusal> {
-    let mut channels = Vec::new();
+    // Nearly always one.
+    let mut channels = Vec::with_capacity(1);
     for name in raw.split(|&byte| byte == b',') {
         let name = ChannelName::new(&url::percent_decode(name)?)?;
         if !channels.contains(&name) {
