@@ -167,6 +167,8 @@ pub struct Head<'a> {
     pub host: Option<&'a [u8]>,
     /// May a further request follow on this connection (RFC 9112 §9.3)?
     pub keep_alive: bool,
+    /// Does `Connection` name upgrade (RFC 9110 §7.8)?
+    pub connection_upgrade: bool,
     /// How long the body is.
     pub body: Body,
     /// The client waits for `100 Continue` before it sends its body, which is not empty.
@@ -331,17 +333,14 @@ fn find_method_end(input: &[u8]) -> Result<Option<usize>, Error> {
 /// Visible ASCII without `#` (RFC 3986 §3.5: a fragment never goes over the wire). A little more
 /// than RFC 3986 allows, as browsers send `|`, `"` or `^` unescaped.
 fn find_target_end(input: &[u8], bytes_max: usize) -> Result<Option<usize>, Error> {
-    for (at, &byte) in input.iter().enumerate() {
-        match byte {
-            b' ' if at > 0 => return Ok(Some(at)),
-            b'!'..=b'~' if byte != b'#' => {}
-            _ => return Err(Error::BadTarget),
-        }
-        if at >= bytes_max {
-            return Err(Error::TargetTooLong);
-        }
+    // Behind a target of full length there is still a space.
+    let within = &input[..input.len().min(bytes_max.saturating_add(1))];
+    match within.iter().position(|&byte| !matches!(byte, b'!'..=b'~') || byte == b'#') {
+        Some(at) if at > 0 && within[at] == b' ' => Ok(Some(at)),
+        Some(_) => Err(Error::BadTarget),
+        None if input.len() > bytes_max => Err(Error::TargetTooLong),
+        None => Ok(None),
     }
-    Ok(None)
 }
 
 const VERSION_BYTES: usize = "HTTP/1.1".len();
@@ -349,6 +348,9 @@ const VERSION_BYTES: usize = "HTTP/1.1".len();
 /// RFC 9112 §2.3, byte by byte: the answer to a foreign version does not wait for the end of the
 /// line.
 fn parse_version(input: &[u8]) -> Result<Option<Version>, Error> {
+    if input.starts_with(b"HTTP/1.1") {
+        return Ok(Some(Version::Http11));
+    }
     for (at, &byte) in input.iter().take(VERSION_BYTES).enumerate() {
         match (at, byte) {
             (5, b'1') | (7, b'0' | b'1') => {}
@@ -357,16 +359,12 @@ fn parse_version(input: &[u8]) -> Result<Option<Version>, Error> {
             _ => return Err(Error::BadRequestLine),
         }
     }
-    Ok(match input.get(VERSION_BYTES - 1) {
-        None => None,
-        Some(b'0') => Some(Version::Http10),
-        Some(_) => Some(Version::Http11),
-    })
+    Ok((input.len() >= VERSION_BYTES).then_some(Version::Http10))
 }
 
 /// Whether all lines end as the first one does. Without a branch, for many bytes at a time.
 fn has_alike_lines(text: &[u8], has_crlf: bool) -> bool {
-    let pairs = text.iter().zip(text.iter().skip(1));
+    let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
     0 == pairs.fold(0, |odd, (&before, &byte)| {
         odd | u8::from(byte == b'\n') & u8::from((before == b'\r') != has_crlf)
     })
@@ -398,13 +396,16 @@ fn understand<'a>(
     let host = host_of(&fields, version)?;
     let body = body_of(&fields, version)?;
     let wants_continue = wants_continue(&fields)?;
+    let connection = connection_of(&fields);
     Ok(Head {
         method,
         version,
         path: target.path,
         query: target.query,
         host: target.authority.or(host),
-        keep_alive: keep_alive_of(&fields, version),
+        // RFC 9112 §9.3; `close` is obeyed wherever it stands.
+        keep_alive: !connection.close && (version == Version::Http11 || connection.keep_alive),
+        connection_upgrade: connection.upgrade,
         body,
         // RFC 9110 §10.1.1: a server ignores the expectation in HTTP/1.0, and without content.
         expects_continue: wants_continue
@@ -478,10 +479,24 @@ fn check_encodings(fields: &Fields<'_>) -> Result<(), Error> {
     if seen_other { Err(Error::UnknownTransferEncoding) } else { Ok(()) }
 }
 
-/// RFC 9112 §9.3; `close` is obeyed wherever it stands.
-fn keep_alive_of(fields: &Fields<'_>, version: Version) -> bool {
-    let says = |word: &[u8]| fields.list("Connection").any(|it| is_alike(it, word));
-    !says(b"close") && (version == Version::Http11 || says(b"keep-alive"))
+/// The options of `Connection` that mean something here (RFC 9110 §7.6.1).
+#[derive(Default)]
+struct Connection {
+    close: bool,
+    keep_alive: bool,
+    upgrade: bool,
+}
+
+fn connection_of(fields: &Fields<'_>) -> Connection {
+    let mut connection = Connection::default();
+    for line in fields.named("Connection") {
+        for option in line.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+            connection.close |= is_alike(option, b"close");
+            connection.keep_alive |= is_alike(option, b"keep-alive");
+            connection.upgrade |= is_alike(option, b"upgrade");
+        }
+    }
+    connection
 }
 
 /// RFC 9110 §10.1.1: the only expectation ever defined is `100-continue`.

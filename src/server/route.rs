@@ -367,14 +367,14 @@ fn check_this_machine(head: &Head<'_>) -> Result<(), Refusal> {
 
 /// Whether `host[:port]` is localhost or a loopback literal.
 fn is_loopback(authority: &[u8]) -> bool {
-    let Ok(authority) = std::str::from_utf8(authority) else { return false };
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+    let host = match authority.iter().rposition(|&byte| byte == b':') {
+        Some(colon) if authority[colon + 1..].iter().all(u8::is_ascii_digit) => &authority[..colon],
         _ => authority,
     };
-    if host.eq_ignore_ascii_case("localhost") || host == "[::1]" {
+    if host.eq_ignore_ascii_case(b"localhost") || host == b"[::1]" {
         return true;
     }
+    let host = std::str::from_utf8(host).unwrap_or_default();
     host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
 }
 

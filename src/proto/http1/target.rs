@@ -83,18 +83,19 @@ fn is_ipv6(text: &[u8]) -> bool {
 
 /// RFC 3986 §3.2.2 `reg-name`, which dotted IPv4 addresses are, too.
 fn is_reg_name(mut text: &[u8]) -> bool {
-    loop {
-        text = match text {
-            [] => return true,
+    while let Some(at) = text.iter().position(|&byte| !is_reg_name_byte(byte)) {
+        text = match &text[at..] {
             [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                rest
-            }
-            [b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9', rest @ ..] => rest,
-            // unreserved and sub-delims
-            [b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&'..=b',' | b';' | b'=', rest @ ..] => {
                 rest
             }
             _ => return false,
         }
     }
+    true
+}
+
+/// RFC 3986 §2.2, §2.3: unreserved and sub-delims.
+fn is_reg_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&'..=b',' | b';' | b'=')
 }
