@@ -476,6 +476,7 @@ fn check_close_so_far(payload: &[u8]) -> Result<(), Error> {
 ///
 /// # Panics
 /// As [`write_frame_head`].
+#[inline(always)] // As the head.
 pub fn write_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     out.reserve(HEAD_BYTES_MAX + payload.len());
     write_frame_head(out, opcode, true, payload.len());
@@ -486,11 +487,13 @@ pub fn write_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
 ///
 /// # Panics
 /// When a control frame is not final or has more than 125 bytes (RFC 6455 §5.5).
+#[inline(always)] // Nearly all callers have a constant opcode, which decides most of it.
 pub fn write_frame_head(out: &mut Vec<u8>, opcode: Opcode, fin: bool, payload_bytes: usize) {
     assert!(!opcode.is_control() || (fin && payload_bytes <= CONTROL_BYTES_MAX));
     let first = opcode as u8 | if fin { FIN } else { 0 };
     if payload_bytes < usize::from(LENGTH_IN_2) {
-        out.extend_from_slice(&[first, payload_bytes as u8]);
+        out.push(first);
+        out.push(payload_bytes as u8);
     } else if let Ok(length) = u16::try_from(payload_bytes) {
         let [high, low] = length.to_be_bytes();
         out.extend_from_slice(&[first, LENGTH_IN_2, high, low]);
@@ -517,17 +520,20 @@ pub fn write_close(out: &mut Vec<u8>, code: u16, reason: &str) {
 
 /// Masks or unmasks (RFC 6455 §5.3: the same operation). `offset`: how many bytes of the frame's
 /// payload came before this piece of it.
-pub fn apply_mask(payload: &mut [u8], mut mask: [u8; 4], offset: usize) {
-    mask.rotate_left(offset % 4);
-    let [a, b, c, d] = mask;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+#[inline]
+pub fn apply_mask(payload: &mut [u8], mask: [u8; 4], offset: usize) {
+    // The next byte of the mask is the lowest.
+    let mask = u32::from_le_bytes(mask).rotate_right(8 * (offset % 4) as u32);
+    let wide = u64::from(mask) << 32 | u64::from(mask);
     // Eight is a multiple of four: every word begins with the same byte of the mask.
     let (words, rest) = payload.as_chunks_mut::<8>();
     for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+        *word = (u64::from_le_bytes(*word) ^ wide).to_le_bytes();
     }
-    for (byte, key) in rest.iter_mut().zip(wide.to_ne_bytes()) {
-        *byte ^= key;
+    let mut rest_of_mask = wide;
+    for byte in rest {
+        *byte ^= rest_of_mask as u8;
+        rest_of_mask >>= 8;
     }
 }
 
