@@ -27,12 +27,13 @@ impl Socket for StreamSocket {
         self.0.read(buffer)
     }
 
+    /// One buffer needs no gathering in the kernel.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
     fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        match buffers {
-            // One buffer needs no gathering in the kernel.
-            [one] => self.0.write(one),
-            several => self.0.write_vectored(several),
-        }
+        self.0.write_vectored(buffers)
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {

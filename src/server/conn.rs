@@ -113,6 +113,11 @@ impl Flags {
         self.0 & flag.0 != 0
     }
 
+    /// Whether at least one of them is set.
+    pub fn has_any<const N: usize>(self, flags: [Flags; N]) -> bool {
+        flags.iter().fold(0, |any, flag| any | self.0 & flag.0) != 0
+    }
+
     pub fn set(&mut self, flag: Flags) {
         self.0 |= flag.0;
     }
@@ -189,10 +194,17 @@ impl<S> Conn<S> {
     /// client, or an answer for the engine, they may not: that is all the flow control there is.
     pub fn takes_input(&self) -> bool {
         matches!(self.phase, Phase::Http | Phase::WebSocket | Phase::MySql)
-            && !self.flags.has(Flags::ASKING)
-            && !self.flags.has(Flags::PAUSED)
-            && !self.flags.has(Flags::LAST_WORDS)
+            && !self.flags.has_any([Flags::ASKING, Flags::PAUSED, Flags::LAST_WORDS])
             && self.outbox.is_none()
+    }
+
+    /// Whether a delivery is nothing but writing what all subscribers of its channel and format share:
+    /// one channel, nothing that waits, and no message that is not for it.
+    pub fn takes_whole_parts(&self) -> bool {
+        self.more.is_none()
+            && self.outbox.is_none()
+            && self.phase != Phase::LongPoll
+            && !self.flags.has_any([Flags::HOLDING, Flags::HAS_SENT, Flags::PRESENCE_ONLY])
     }
 
     /// Whether what the client sends is read only to be thrown away.

@@ -105,29 +105,27 @@ impl<S: Socket> Server<S> {
     }
 
     fn visit(&mut self, under_way: &mut UnderWay, slot: u32, part: usize) {
+        let conn = self.connections.get_mut(slot);
+        if !conn.takes_whole_parts() {
+            return self.visit_with_care(under_way, slot, part);
+        }
+        let run = under_way.rendered.run(&under_way.batch, part, conn.format, &self.callbacks);
+        let Some(piece) = run.whole() else { return };
+        self.metrics.deliveries += 1;
+        self.metrics.messages_delivered += u64::from(run.shown);
+        let chunks = [Chunk::Shared(piece)];
+        let written = conn.write(&chunks);
+        self.wrote(slot, &chunks, written);
+    }
+
+    /// A subscriber of several channels, a parked poll, one that is behind or waits for its past.
+    #[inline(never)]
+    fn visit_with_care(&mut self, under_way: &mut UnderWay, slot: u32, part: usize) {
         let conn = self.connections.get(slot);
         if conn.flags.has(Flags::PRESENCE_ONLY) {
             return;
         }
-        if conn.more.is_some() || conn.flags.has(Flags::HOLDING) || conn.flags.has(Flags::HAS_SENT)
-        {
-            return self.visit_with_care(under_way, slot, part);
-        }
-        let (phase, format) = (conn.phase, conn.format);
-        let run = under_way.rendered.run(&under_way.batch, part, format, &self.callbacks);
-        let Some(piece) = run.whole() else { return };
-        self.metrics.deliveries += 1;
-        self.metrics.messages_delivered += u64::from(run.shown);
-        if phase == Phase::LongPoll {
-            let cursor = under_way.batch.last_of(&[part]);
-            return self.deliver_to_poll(slot, std::slice::from_ref(piece), cursor);
-        }
-        self.deliver(slot, &[Chunk::Shared(piece)]);
-    }
-
-    /// A subscriber of several channels, or one that waits for its past.
-    fn visit_with_care(&mut self, under_way: &mut UnderWay, slot: u32, part: usize) {
-        if let Some(index) = self.connections.get(slot).more {
+        if let Some(index) = conn.more {
             let further = self.furthers.get_mut(index);
             if further.visited.get() == self.batch_number {
                 return;
@@ -196,7 +194,7 @@ impl<S: Socket> Server<S> {
         has_sent.then(|| self.connection_id(slot))
     }
 
-    /// Writes a delivery; a client with too much waiting already is cut.
+    /// Writes what a client did not ask for; one with too much waiting already is cut.
     pub(super) fn deliver(&mut self, slot: u32, chunks: &[Chunk<'_>]) {
         let waiting = self.waiting_bytes(slot);
         if waiting > 0 {

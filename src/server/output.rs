@@ -4,7 +4,7 @@
 use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
 
-use super::conn::{Flags, Phase};
+use super::conn::{Conn, Flags, Phase};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
 use super::outbox::{Outbox, Piece, SLICES_MAX};
@@ -30,7 +30,10 @@ impl Chunk<'_> {
     }
 
     pub fn len(&self) -> usize {
-        self.bytes().len()
+        match self {
+            Chunk::Own(bytes) => bytes.len(),
+            Chunk::Shared(piece) => piece.range.len(),
+        }
     }
 
     /// What is left after the first `written` bytes, in a form that can wait.
@@ -48,6 +51,7 @@ impl Chunk<'_> {
 impl<S: Socket> Server<S> {
     /// Where to append bytes for a connection. They are written by `uncork`, at the latest when somebody
     /// else's turn comes. This never writes to the connection itself, so it cannot end it.
+    #[inline]
     pub(super) fn out(&mut self, slot: u32) -> &mut Vec<u8> {
         if self.out_slot != Some(slot) {
             self.uncork();
@@ -64,8 +68,15 @@ impl<S: Socket> Server<S> {
     }
 
     /// Writes what was gathered.
+    #[inline(always)]
     pub(super) fn uncork(&mut self) {
-        let Some(slot) = self.out_slot.take() else { return };
+        if let Some(slot) = self.out_slot.take() {
+            self.write_out(slot);
+        }
+    }
+
+    #[inline(never)]
+    fn write_out(&mut self, slot: u32) {
         if self.out.is_empty() {
             return;
         }
@@ -87,18 +98,19 @@ impl<S: Socket> Server<S> {
     }
 
     /// Writes to a connection, after whatever waits for it already.
+    #[inline(always)]
     pub(super) fn write(&mut self, slot: u32, chunks: &[Chunk<'_>]) {
+        let written = self.connections.get_mut(slot).write(chunks);
+        self.wrote(slot, chunks, written);
+    }
+
+    /// What follows from `Conn::write`.
+    #[inline(always)]
+    pub(super) fn wrote(&mut self, slot: u32, chunks: &[Chunk<'_>], written: io::Result<usize>) {
         if self.logs.is_watching() {
             self.log_sent(slot, chunks);
         }
-        let conn = self.connections.get_mut(slot);
-        let written = match (&mut conn.socket, conn.outbox) {
-            (Some(socket), None) => match write_now(socket, chunks) {
-                Ok(written) => written,
-                Err(_) => return self.cut(slot, Disconnect::Failed),
-            },
-            _ => 0,
-        };
+        let Ok(written) = written else { return self.cut(slot, Disconnect::Failed) };
         self.metrics.bytes_out += written as u64;
         let total: usize = chunks.iter().map(Chunk::len).sum();
         if written < total {
@@ -106,13 +118,14 @@ impl<S: Socket> Server<S> {
         }
     }
 
+    #[cold]
     fn keep_for_later(&mut self, slot: u32, chunks: &[Chunk<'_>], mut written: usize) {
         let conn = self.connections.get_mut(slot);
         let index = *conn.outbox.get_or_insert_with(|| self.outboxes.put(Outbox::default()));
         let outbox = self.outboxes.get_mut(index);
         let queued_before = outbox.bytes();
         for chunk in chunks {
-            let skipped = written.min(chunk.bytes().len());
+            let skipped = written.min(chunk.len());
             written -= skipped;
             outbox.push(chunk.rest(skipped));
         }
@@ -197,6 +210,7 @@ impl<S: Socket> Server<S> {
     }
 
     /// Ends a connection now, without a word.
+    #[inline(never)]
     pub(super) fn cut(&mut self, slot: u32, why: Disconnect) {
         if self.connections.get(slot).phase != Phase::Closing {
             self.count_end(slot, why);
@@ -236,26 +250,42 @@ impl<S: Socket> Server<S> {
     }
 }
 
-/// Writes what the kernel takes at once, which may be nothing.
-fn write_now(socket: &mut impl Socket, chunks: &[Chunk<'_>]) -> io::Result<usize> {
-    // Nearly always one: 64 slices would take longer to fill than all the rest.
-    if let [chunk] = chunks {
-        return write_slices(socket, &[IoSlice::new(chunk.bytes())]);
+impl<S: Socket> Conn<S> {
+    /// Writes what the kernel takes at once: nothing if bytes wait already, or there is no socket.
+    #[inline(always)]
+    pub(super) fn write(&mut self, chunks: &[Chunk<'_>]) -> io::Result<usize> {
+        let (Some(socket), None) = (&mut self.socket, self.outbox) else { return Ok(0) };
+        let result = match chunks {
+            [chunk] => socket.write(chunk.bytes()),
+            _ => write_several(socket, chunks),
+        };
+        if result.is_ok() { result } else { self.write_again(result, chunks) }
     }
+
+    /// The kernel had no room, or there was a signal, or it is over.
+    #[cold]
+    fn write_again(
+        &mut self,
+        mut result: io::Result<usize>,
+        chunks: &[Chunk<'_>],
+    ) -> io::Result<usize> {
+        let Some(socket) = &mut self.socket else { return result };
+        loop {
+            match result {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                _ => return result,
+            }
+            result = write_several(socket, chunks);
+        }
+    }
+}
+
+#[inline(never)]
+fn write_several(socket: &mut impl Socket, chunks: &[Chunk<'_>]) -> io::Result<usize> {
     let mut slices = [IoSlice::new(&[]); SLICES_MAX];
     for (slice, chunk) in slices.iter_mut().zip(chunks) {
         *slice = IoSlice::new(chunk.bytes());
     }
-    write_slices(socket, &slices[..chunks.len().min(SLICES_MAX)])
-}
-
-#[inline]
-fn write_slices(socket: &mut impl Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    loop {
-        match socket.write_vectored(slices) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
+    socket.write_vectored(&slices[..chunks.len().min(SLICES_MAX)])
 }

@@ -8,6 +8,11 @@ pub trait Socket {
     /// Reads what is there; `Ok(0)` means that the peer will send no more.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
+    /// Writes as much as fits.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
     /// Writes as much as fits, of one or several buffers.
     fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize>;
 
