@@ -198,6 +198,11 @@ impl<S> Conn<S> {
             && self.outbox.is_none()
     }
 
+    /// Whether all that came is used, and all that goes out is written.
+    pub fn has_kept_nothing(&self) -> bool {
+        self.outbox.is_none() && self.input.is_none() && !self.flags.has(Flags::PAUSED)
+    }
+
     /// Whether a delivery is nothing but writing what all subscribers of its channel and format share:
     /// one channel, nothing that waits, and no message that is not for it.
     pub fn takes_whole_parts(&self) -> bool {

@@ -10,6 +10,10 @@ use super::socket::Socket;
 use super::{Key, Server};
 use crate::proto::websocket::Decoder;
 
+/// Where reading into the buffer begins. The six bytes of a short frame's head end where a word does, and
+/// text that begins a word is checked in fewer steps.
+const ALIGNED: usize = 2;
+
 /// Input that is not finished, or not yet wanted.
 #[derive(Default)]
 pub(crate) struct Input {
@@ -30,14 +34,18 @@ impl Input {
 impl<S: Socket> Server<S> {
     /// Lets a connection do what it can: use what has arrived, then read.
     pub(super) fn take_turn(&mut self, key: Key) {
+        self.use_what_was_kept(key);
+        self.read(key);
+    }
+
+    fn use_what_was_kept(&mut self, key: Key) {
         let Some(conn) = self.connections.find(key) else { return };
         if conn.flags.has(Flags::PAUSED) {
             self.go_on_mysql(key.slot);
         }
         if self.has_leftover(key) && self.may_take_input(key.slot) {
-            self.use_bytes(key, &mut []);
+            self.use_joined(key, &mut []);
         }
-        self.read(key);
     }
 
     fn has_leftover(&self, key: Key) -> bool {
@@ -58,31 +66,23 @@ impl<S: Socket> Server<S> {
         is_full
     }
 
-    fn read(&mut self, key: Key) {
-        let slot = key.slot;
+    /// Reads and uses what comes, unless there is something else to wait for.
+    pub(super) fn read(&mut self, key: Key) {
         let mut buffer = mem::take(&mut self.read_buffer);
-        for turn in 0.. {
-            let Some(conn) = self.connections.find(key) else { break };
-            if !conn.flags.has(Flags::UNREAD) {
-                break;
-            }
-            if !conn.ignores_input() && (!conn.takes_input() || self.is_to_wait(slot)) {
-                self.hold_unread(slot);
-                break;
-            }
-            if turn == self.settings.limits.reads_per_turn {
-                self.queue(slot);
-                break;
-            }
-            if !self.read_once(key, &mut buffer) {
-                break;
-            }
+        let mut reads = 0;
+        while self.read_once(key, &mut buffer, reads) {
+            reads += 1;
         }
         self.read_buffer = buffer;
     }
 
     /// Bytes stay in the kernel. Where only the client's going could matter, a FIN is just that.
+    #[inline(never)]
     fn hold_unread(&mut self, slot: u32) {
+        if self.connections.get(slot).takes_input() {
+            // A full feed holds it back: there will be no event when the feed has room.
+            self.queue(slot);
+        }
         let conn = self.connections.get(slot);
         let is_waiting = conn.phase == Phase::LongPoll || self.is_held_back(slot);
         if is_waiting && conn.flags.has(Flags::READ_CLOSED) {
@@ -91,10 +91,25 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    /// Reads once and uses it; false when there is nothing more to read now.
-    fn read_once(&mut self, key: Key, buffer: &mut [u8]) -> bool {
-        let conn = self.connections.get_mut(key.slot);
+    /// Reads once and uses it, after so many `reads` before; false when there is nothing more to read now.
+    #[inline(always)]
+    fn read_once(&mut self, key: Key, buffer: &mut [u8], reads: usize) -> bool {
+        let is_full = self.feed_is_full();
+        let Some(conn) = self.connections.find_mut(key) else { return false };
+        if !conn.flags.has(Flags::UNREAD) {
+            return false;
+        }
+        let ignores_input = conn.ignores_input();
+        if !ignores_input && (is_full || !conn.takes_input()) {
+            self.hold_unread(key.slot);
+            return false;
+        }
+        if reads == self.settings.limits.reads_per_turn {
+            self.queue(key.slot);
+            return false;
+        }
         let Some(socket) = &mut conn.socket else { return false };
+        let buffer = &mut buffer[ALIGNED..];
         match socket.read(buffer) {
             Ok(0) => {
                 self.at_end(key.slot);
@@ -108,21 +123,27 @@ impl<S: Socket> Server<S> {
                 }
                 conn.flags.clear(Flags::AWAITING_PONG);
                 self.metrics.bytes_in += count as u64;
-                if !conn.ignores_input() {
-                    self.use_bytes(key, &mut buffer[..count]);
+                let fresh = &mut buffer[..count];
+                match conn.input {
+                    _ if ignores_input => {}
+                    None => self.use_fresh(key, fresh),
+                    Some(_) => self.use_joined(key, fresh),
                 }
                 !is_drained
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                conn.flags.clear(Flags::UNREAD);
-                false
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => true,
-            Err(_) => {
-                self.cut(key.slot, Disconnect::Failed);
-                false
-            }
+            Err(error) => self.on_read_error(key.slot, error.kind()),
         }
+    }
+
+    /// Whether to read on.
+    #[cold]
+    fn on_read_error(&mut self, slot: u32, kind: ErrorKind) -> bool {
+        match kind {
+            ErrorKind::WouldBlock => self.connections.get_mut(slot).flags.clear(Flags::UNREAD),
+            ErrorKind::Interrupted => return true,
+            _ => self.cut(slot, Disconnect::Failed),
+        }
+        false
     }
 
     /// The peer will send no more; what it asked for is still written. Then this is read once more. Who
@@ -143,14 +164,20 @@ impl<S: Socket> Server<S> {
 
     /// Hands bytes to whatever the connection is doing, unit by unit, and keeps what is left. There is
     /// at least one byte, and `may_take_input`.
-    fn use_bytes(&mut self, key: Key, fresh: &mut [u8]) {
+    #[inline(always)]
+    fn use_fresh(&mut self, key: Key, fresh: &mut [u8]) {
+        let used = self.use_units(key, fresh);
+        if used < fresh.len() {
+            self.keep_leftover(key, fresh[used..].to_vec());
+        }
+    }
+
+    /// The same for a connection that has a box, with what may be left from before.
+    #[inline(never)]
+    fn use_joined(&mut self, key: Key, fresh: &mut [u8]) {
         let mut joined = self.take_leftover(key.slot);
         if joined.is_empty() {
-            let used = self.use_units(key, fresh);
-            if used < fresh.len() {
-                self.keep_leftover(key, fresh[used..].to_vec());
-            }
-            return;
+            return self.use_fresh(key, fresh);
         }
         joined.extend_from_slice(fresh);
         let used = self.use_units(key, &mut joined);
@@ -162,6 +189,7 @@ impl<S: Socket> Server<S> {
     }
 
     /// Returns how many bytes were used.
+    #[inline(always)]
     fn use_units(&mut self, key: Key, bytes: &mut [u8]) -> usize {
         let mut at = 0;
         loop {

@@ -178,7 +178,7 @@ pub struct Server<S> {
     ready_again: VecDeque<Key>,
     sweep: Sweep,
     news_due_ms: u64,
-    read_buffer: Vec<u8>,
+    read_buffer: Box<[u8]>,
     /// Bytes written to one connection in one go, before they are handed to the kernel.
     out: Vec<u8>,
     out_slot: Option<u32>,
@@ -232,7 +232,7 @@ impl<S: Socket> Server<S> {
             ready_again: VecDeque::new(),
             sweep: Sweep::default(),
             news_due_ms: 0,
-            read_buffer: vec![0; READ_BUFFER_BYTES],
+            read_buffer: vec![0; READ_BUFFER_BYTES].into(),
             out: Vec::new(),
             out_slot: None,
             date: (u64::MAX, [0; 29]),
@@ -286,10 +286,14 @@ impl<S: Socket> Server<S> {
         if readiness.readable || readiness.read_closed {
             conn.flags.set(Flags::UNREAD);
         }
-        if readiness.writable && conn.outbox.is_some() {
-            self.flush_outbox(key.slot);
+        if conn.has_kept_nothing() {
+            self.read(key);
+        } else {
+            if readiness.writable {
+                self.flush_outbox(key.slot);
+            }
+            self.take_turn(key);
         }
-        self.take_turn(key);
         self.uncork();
     }
 

@@ -19,11 +19,12 @@ use crate::proto::websocket::{
 
 impl<S: Socket> Server<S> {
     /// Uses bytes of frames; returns how many.
+    #[inline]
     pub(super) fn on_websocket_bytes(&mut self, slot: u32, bytes: &mut [u8]) -> usize {
+        let &Conn { format, input, .. } = self.connections.get(slot);
         if wire::is_on() {
             self.wire_frames(slot, bytes);
         }
-        let &Conn { format, input, .. } = self.connections.get(slot);
         let limits = &self.settings.limits;
         let message_bytes_max = match format.dialect {
             ECHO => limits.echo_bytes_max,
@@ -103,26 +104,34 @@ impl<S: Socket> Server<S> {
         }
     }
 
+    #[inline(always)]
     fn on_event(&mut self, slot: u32, event: Event<'_>, format: Format) {
-        let dialect = format.dialect;
+        match (format.dialect, event) {
+            (ECHO, Event::Text(text)) if format.variant == 0 => {
+                write_frame(self.out(slot), Opcode::Text, text.as_bytes());
+            }
+            (ECHO, Event::Text(text)) => self.echo_reversed(slot, text),
+            (ECHO, Event::Binary(data)) => write_frame(self.out(slot), Opcode::Binary, data),
+            (COMET_JS, Event::Text(text)) => self.on_comet_text(slot, text),
+            (COMET_JS, Event::Binary(data)) => {
+                self.on_comet_text(slot, &String::from_utf8_lossy(data));
+            }
+            (_, Event::Text(text)) => self.on_client_message(slot, text.as_bytes(), Some(text)),
+            (_, Event::Binary(data)) => self.on_client_message(slot, data, None),
+            (dialect, control) => self.on_control(slot, control, dialect),
+        }
+    }
+
+    #[inline(never)]
+    fn on_control(&mut self, slot: u32, event: Event<'_>, dialect: u8) {
         match event {
             Event::Close { .. } if dialect == COMET_JS => {
                 // Its client comes back only after an end that is not clean: nothing is answered.
                 self.end_session_of(slot);
                 self.finish(slot, Disconnect::ByPeer);
             }
-            Event::Text(text) if dialect == COMET_JS => self.on_comet_text(slot, text),
-            Event::Binary(data) if dialect == COMET_JS => {
-                self.on_comet_text(slot, &String::from_utf8_lossy(data));
-            }
-            Event::Text(text) if dialect == ECHO => self.echo_text(slot, text, format.variant != 0),
-            Event::Binary(data) if dialect == ECHO => {
-                write_frame(self.out(slot), Opcode::Binary, data);
-            }
-            Event::Text(text) => self.on_client_message(slot, text.as_bytes(), Some(text)),
-            Event::Binary(data) => self.on_client_message(slot, data, None),
             Event::Ping(data) => write_frame(self.out(slot), Opcode::Pong, data),
-            Event::Pong(_) => {}
+            Event::Pong(_) | Event::Text(_) | Event::Binary(_) => {}
             Event::Close { code, .. } => {
                 self.metrics.closes_received.add(known_close_code(code));
                 // RFC 6455 §5.5.1: the same code comes back; none, if none was given.
@@ -135,12 +144,10 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    fn echo_text(&mut self, slot: u32, text: &str, is_reversed: bool) {
+    /// By characters: reversed bytes would not be text any more.
+    #[inline(never)]
+    fn echo_reversed(&mut self, slot: u32, text: &str) {
         let out = self.out(slot);
-        if !is_reversed {
-            return write_frame(out, Opcode::Text, text.as_bytes());
-        }
-        // By characters: reversed bytes would not be text any more.
         write_frame_head(out, Opcode::Text, true, text.len());
         let mut buffer = [0; 4];
         for character in text.chars().rev() {
