@@ -5,10 +5,15 @@
 mod server;
 
 use std::fs;
+use std::io::ErrorKind;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use server::{Encke, bare, run};
+use tungstenite::{Error, Message, accept};
 
 fn bench(arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = bare(Command::new(env!("CARGO_BIN_EXE_encke-bench")));
@@ -104,9 +109,56 @@ fn fanout_reaches_every_subscriber_over_every_transport() {
 
 #[test]
 fn the_comet_dialect_subscribes_and_publishes_by_frames() {
-    let (_encke, ws, _) = start();
-    let value = measure(&["fanout", &ws, "--preset", "comet", "-n", "4", "--rate", "20"]);
-    assert_eq!((number(&value["operations"]), &value["missing"]), (24.0, &0.into()), "{value}");
+    let (_encke, ws, http) = start();
+    for url in [ws, http] {
+        let value = measure(&["fanout", &url, "--preset", "comet", "-n", "4", "--rate", "20"]);
+        assert_eq!((number(&value["operations"]), &value["missing"]), (24.0, &0.into()), "{value}");
+        assert_eq!(value["transport"], "ws", "it has nothing else");
+    }
+}
+
+/// One client of a server that speaks as Pusher's do.
+fn pusher(stream: TcpStream) {
+    let mut head = [0; 24];
+    stream.peek(&mut head).expect("a request");
+    assert_eq!(&head, b"GET /app/key?protocol=7&");
+    let mut socket = accept(stream).expect("a handshake");
+    let quiet = Duration::from_millis(50);
+    socket.get_ref().set_read_timeout(Some(quiet)).expect("a socket takes it");
+    match socket.read() {
+        Err(Error::Io(error)) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        said => panic!("before the welcome it said {said:?}"),
+    }
+    socket.get_ref().set_read_timeout(None).expect("a socket takes it");
+    let data = json!({ "socket_id": "1.2", "activity_timeout": 120 }).to_string();
+    let welcome = json!({ "event": "pusher:connection_established", "data": data });
+    socket.send(Message::text(welcome.to_string())).expect("it listens");
+    let said = socket.read().expect("what subscribes").into_text().expect("in text");
+    let said: Value = serde_json::from_str(&said).expect("in JSON");
+    let expected = json!({ "auth": "", "channel": "bench" });
+    assert_eq!(said, json!({ "event": "pusher:subscribe", "data": expected }));
+    let event = "pusher_internal:subscription_succeeded";
+    let done = json!({ "event": event, "channel": "bench", "data": "{}" });
+    socket.send(Message::text(done.to_string())).expect("it listens");
+    while socket.read().is_ok() {}
+}
+
+#[test]
+fn the_pusher_dialect_subscribes_after_the_welcome_and_says_that_it_cannot_publish() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("ws://{}", listener.local_addr().expect("its address"));
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(|| pusher(stream));
+        }
+    });
+    let value = measure(&["density", &url, "--preset", "pusher", "-n", "3"]);
+    assert_eq!(value["connections"], 3);
+    let value = measure(&["churn", &url, "--preset", "pusher", "-n", "2"]);
+    assert!(number(&value["operations"]) > 0.0, "{value}");
+    let (code, _, err) = bench(&["fanout", &url, "--preset", "pusher"]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("the preset pusher cannot publish: say how with --publish"), "{err}");
 }
 
 #[test]
@@ -177,7 +229,7 @@ fn what_cannot_be_done_is_told_in_one_line() {
         (&["echo", "ws://127.0.0.1:1", "-n", "1", "-n", "2"], "--connections is given twice"),
         (
             &["echo", "ws://127.0.0.1:1", "--preset", "nchan"],
-            "the preset nchan has no path for echo",
+            "the preset nchan knows no path for echo: put one into the address, as in ws://127",
         ),
         (
             &["echo", "ws://127.0.0.1:1", "-n", "2", "--workers", "3"],
@@ -228,6 +280,29 @@ fn a_server_that_refuses_is_quoted() {
     assert_eq!(code, Some(0));
     assert!(out.contains("it answers 404"), "{out}");
     assert!(out.contains("not one of the deliveries was measured"), "{out}");
+}
+
+#[test]
+fn what_makes_no_sense_is_noted() {
+    let (_encke, ws, http) = start();
+    let mut idle = Command::new("sleep").arg("60").spawn().expect("sleep is there");
+    let pid = idle.id().to_string();
+    let short = ["--duration", "0.3", "--warmup", "0", "--rate", "50", "-n", "3"];
+    let elsewhere = format!("{ws}/channels/elsewhere");
+    let shared = format!("{ws}/channels/shared");
+    let rows: [(&[&str], &str); 4] = [
+        (&["fanout", &elsewhere], "published by POST /channels/bench, listened on /channels/else"),
+        (&["fanout", &http, "--publish", "POST /nowhere"], "the first: publishing: it answers 404"),
+        (&["echo", &shared], "came back of 15 sent: /channels/shared is no echo"),
+        (&["echo", &ws, "--pid", &pid], "is it only the server's parent?"),
+    ];
+    for (arguments, expect) in rows {
+        let (code, out, err) = bench(&[arguments, &short[..]].concat());
+        assert!(code == Some(0) && out.contains(expect), "{arguments:?}: {out}{err}");
+    }
+    idle.kill().and_then(|()| idle.wait()).expect("it ends");
+    let (_, out, _) = bench(&["density", &ws, "-n", "2", "--hold", "0"]);
+    assert!(out.contains("not measured; --pid names the server"), "{out}");
 }
 
 #[test]

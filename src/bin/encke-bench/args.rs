@@ -46,6 +46,7 @@ pub struct Plan {
     pub preset: &'static str,
     pub transport: Transport,
     pub path: String,
+    pub welcome: String,
     pub subscribe: String,
     pub ready: String,
     pub publish: Publish,
@@ -142,23 +143,31 @@ fn plan(
     flags: &Flags,
 ) -> Result<Plan, String> {
     let preset = preset(flags)?;
-    let transport = transport(command, &target, flags)?;
+    let transport = transport(command, &target, preset, flags)?;
     let channel = channel(flags.text("--channel").unwrap_or("bench"))?;
     let fill = |text: &str| text.replace("{channel}", channel);
     let path = target.path.clone().or_else(|| preset.path(transport, command == Command::Echo));
     let path = path.ok_or_else(|| {
         let name = if command == Command::Echo { "echo" } else { transport.name() };
-        format!("the preset {} has no path for {name}: put one into the address", preset.name)
+        format!(
+            "the preset {} knows no path for {name}: put one into the address, as in {}://{}/PATH",
+            preset.name,
+            if target.is_ws { "ws" } else { "http" },
+            target.host
+        )
     })?;
     let says = |flag: &str, default: &str| fill(flags.text(flag).unwrap_or(default));
     let is_ws = transport == Transport::WebSocket && command != Command::Echo;
-    let (subscribe, ready) =
-        if is_ws { (preset.subscribe, preset.ready) } else { Default::default() };
+    let (welcome, subscribe, ready) = match is_ws {
+        true => (preset.welcome, preset.subscribe, preset.ready),
+        false => Default::default(),
+    };
     let plan = Plan {
         command,
         preset: preset.name,
         transport,
         path: fill(&path),
+        welcome: welcome.to_owned(),
         subscribe: says("--subscribe", subscribe),
         ready: says("--ready", ready),
         publish: publish(&says("--publish", preset.publish))?,
@@ -194,15 +203,24 @@ fn check(plan: Plan) -> Result<Plan, String> {
             plan.workers, plan.connections
         ));
     }
-    if matches!(&plan.publish, Publish::Frame(text) if !text.contains("{message}"))
-        && matches!(plan.command, Command::Fanout | Command::Poll)
-    {
-        return Err("--publish: a frame's text needs {message} in it".into());
+    let publishes = matches!(plan.command, Command::Fanout | Command::Poll);
+    if let (true, Publish::Frame(text)) = (publishes, &plan.publish) {
+        check_frame(text, plan.preset)?;
     }
     if plan.svg.is_some() && plan.command == Command::Churn {
         return Err("--svg draws density, fanout, echo and poll".into());
     }
     Ok(plan)
+}
+
+fn check_frame(text: &str, preset: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err(format!("the preset {preset} cannot publish: say how with --publish"));
+    }
+    match text.contains("{message}") {
+        true => Ok(()),
+        false => Err("--publish: a frame's text needs {message} in it".into()),
+    }
 }
 
 fn preset(flags: &Flags) -> Result<&'static Preset, String> {
@@ -213,11 +231,16 @@ fn preset(flags: &Flags) -> Result<&'static Preset, String> {
     })
 }
 
-fn transport(command: Command, target: &Target, flags: &Flags) -> Result<Transport, String> {
+fn transport(
+    command: Command,
+    target: &Target,
+    preset: &Preset,
+    flags: &Flags,
+) -> Result<Transport, String> {
     let usual = match command {
         Command::Poll => Transport::Poll,
         Command::Echo => Transport::WebSocket,
-        _ if target.is_ws => Transport::WebSocket,
+        _ if target.is_ws || preset.is_ws_only() => Transport::WebSocket,
         _ => Transport::EventStream,
     };
     let Some(name) = flags.text("--transport") else { return Ok(usual) };

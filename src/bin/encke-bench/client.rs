@@ -9,6 +9,8 @@ use super::wire::{find_marks, parse_frame};
 
 /// The most that is kept of an answer that is not whole yet.
 const TEXT_BYTES_MAX: usize = 4 << 20;
+/// Characters of what it said that are kept.
+const HEARD_MAX: usize = 120;
 /// Header lines of an answer.
 const HEADERS_MAX: usize = 64;
 
@@ -30,6 +32,8 @@ pub enum Phase {
     Connecting,
     /// The head of an answer.
     Head,
+    /// The frame before which nothing may be said.
+    Welcome,
     /// The frame that says we are subscribed.
     Confirm,
     Frames,
@@ -65,6 +69,7 @@ pub enum What {
 /// What every connection of a worker is told to expect.
 pub struct Expect {
     pub run: u32,
+    pub welcome: Vec<u8>,
     pub ready: Vec<u8>,
     /// `Sec-WebSocket-Accept`.
     pub accept: Vec<u8>,
@@ -87,6 +92,8 @@ pub struct Client {
     pub cursor: Box<[u8]>,
     /// Payload of a ping to be answered.
     pub pong: Vec<u8>,
+    /// The last thing it said instead of what was waited for, shortened.
+    pub heard: String,
     partial: Vec<u8>,
     /// The body so far, without chunks; of an endless one what may begin a mark.
     text: Vec<u8>,
@@ -106,6 +113,7 @@ impl Client {
             out: Vec::new(),
             cursor: Box::default(),
             pong: Vec::new(),
+            heard: String::new(),
             partial: Vec::new(),
             text: Vec::new(),
             body: Body::Bytes(0),
@@ -149,7 +157,9 @@ impl Client {
             let rest = &input[at..];
             let used = match self.phase {
                 Phase::Head => self.take_head(rest, expect, tell)?,
-                Phase::Confirm | Phase::Frames => self.take_frame(rest, expect, tell)?,
+                Phase::Welcome | Phase::Confirm | Phase::Frames => {
+                    self.take_frame(rest, expect, tell)?
+                }
                 Phase::Body => Some(self.take_body(rest, expect, tell)?),
                 Phase::Connecting | Phase::Idle => return Err("it answers unasked".into()),
             };
@@ -191,10 +201,9 @@ impl Client {
             if find("Sec-WebSocket-Accept") != Some(expect.accept.as_slice()) {
                 return Err("its Sec-WebSocket-Accept is wrong".into());
             }
-            self.phase = if expect.ready.is_empty() { Phase::Frames } else { Phase::Confirm };
-            tell(What::Upgraded);
-            if self.phase == Phase::Frames {
-                tell(What::Live);
+            match expect.welcome.is_empty() {
+                true => self.begin(expect, tell),
+                false => self.phase = Phase::Welcome,
             }
             return Ok(Some(used));
         }
@@ -219,6 +228,22 @@ impl Client {
             self.end_body(expect, tell);
         }
         Ok(Some(used))
+    }
+
+    /// A WebSocket on which it is our turn to speak.
+    fn begin(&mut self, expect: &Expect, tell: &mut dyn FnMut(What)) {
+        self.phase = if expect.ready.is_empty() { Phase::Frames } else { Phase::Confirm };
+        tell(What::Upgraded);
+        if self.phase == Phase::Frames {
+            tell(What::Live);
+        }
+    }
+
+    /// Whether this is what is waited for; other words are kept, as they may say what is wrong.
+    fn hears(&mut self, payload: &[u8], wanted: &[u8]) -> bool {
+        let is_it = payload.windows(wanted.len()).any(|window| window == wanted);
+        self.heard = if is_it { String::new() } else { shortened(payload) };
+        is_it
     }
 
     fn take_body(
@@ -282,9 +307,13 @@ impl Client {
                 tell(What::Ping);
             }
             10 => {}
+            _ if self.phase == Phase::Welcome => {
+                if self.hears(payload, &expect.welcome) {
+                    self.begin(expect, tell);
+                }
+            }
             _ if self.phase == Phase::Confirm => {
-                let ready = &expect.ready;
-                if payload.windows(ready.len()).any(|window| window == ready) {
+                if self.hears(payload, &expect.ready) {
                     self.phase = Phase::Frames;
                     tell(What::Live);
                 }
@@ -295,6 +324,11 @@ impl Client {
         }
         Ok(Some(frame.payload.end))
     }
+}
+
+/// Room for a sentence in a table.
+fn shortened(payload: &[u8]) -> String {
+    String::from_utf8_lossy(payload).chars().filter(|c| !c.is_control()).take(HEARD_MAX).collect()
 }
 
 /// What a poll says about the answer before it.

@@ -1,6 +1,7 @@
 //! The connections of one worker, on one event loop.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::mem::take;
 use std::time::Duration;
 
 use encke::proto::ws_handshake::accept_key;
@@ -70,6 +71,7 @@ impl<'a> Net<'a> {
             free: Vec::new(),
             expect: Expect {
                 run: place.epoch as u32,
+                welcome: plan.welcome.clone().into_bytes(),
                 ready: plan.ready.clone().into_bytes(),
                 accept: accept_key(request::KEY.as_bytes()).to_vec(),
             },
@@ -350,9 +352,12 @@ impl<'a> Net<'a> {
         self.react(id, what);
     }
 
-    fn fail(&mut self, id: Id, why: String) {
+    fn fail(&mut self, id: Id, mut why: String) {
         let Some(client) = self.client(id) else { return };
         let is_publisher = client.is_publisher;
+        if is_publisher {
+            why.insert_str(0, "publishing: ");
+        }
         // Servers close what has had a number of requests; another takes its place.
         let is_usual = client.kind == Kind::Post && client.phase == Phase::Idle;
         if !is_usual {
@@ -385,7 +390,14 @@ impl<'a> Net<'a> {
             is_late.then_some(Id { slot, generation: *generation })
         });
         for id in late.collect::<Vec<_>>() {
-            self.fail(id, "no answer for 10 seconds".into());
+            let heard = self.client(id).map(|client| take(&mut client.heard)).unwrap_or_default();
+            self.fail(
+                id,
+                match heard.is_empty() {
+                    true => "no answer for 10 seconds".into(),
+                    false => format!("not subscribed after 10 seconds; it said {heard}"),
+                },
+            );
         }
     }
 }

@@ -10,11 +10,13 @@ pub struct Preset {
     pub http_path: &'static str,
     /// Path for `echo`.
     pub echo_path: &'static str,
+    /// What the frame holds that must have come before we say anything.
+    pub welcome: &'static str,
     /// The frame that subscribes.
     pub subscribe: &'static str,
     /// What a frame holds that says it is so.
     pub ready: &'static str,
-    /// `POST /path` with the message as body, or a frame with `{message}` in it.
+    /// `POST /path` with the message as body, or a frame with `{message}` in it. Empty where neither will do.
     pub publish: &'static str,
 }
 
@@ -25,6 +27,7 @@ pub const PRESETS: [Preset; 5] = [
         ws_path: "/channels/{channel}",
         http_path: "/channels/{channel}",
         echo_path: "/echo",
+        welcome: "",
         subscribe: "",
         ready: "",
         publish: "POST /channels/{channel}",
@@ -34,6 +37,7 @@ pub const PRESETS: [Preset; 5] = [
         ws_path: "/ws/sesion=undefined&myid=undefined&devid=1&v=4.08&uuid={i}&api=js",
         http_path: "",
         echo_path: "",
+        welcome: "",
         subscribe: "subscription\nweb_{channel}",
         ready: "authorized",
         publish: "web_pipe2\nweb_{channel}\nbench\n*\n\"{message}\"",
@@ -43,15 +47,18 @@ pub const PRESETS: [Preset; 5] = [
         ws_path: "/app/key?protocol=7&client=encke-bench&version=1",
         http_path: "",
         echo_path: "",
-        subscribe: r#"{"event":"pusher:subscribe","data":{"channel":"{channel}"}}"#,
+        welcome: "pusher:connection_established",
+        subscribe: r#"{"event":"pusher:subscribe","data":{"auth":"","channel":"{channel}"}}"#,
         ready: "pusher_internal:subscription_succeeded",
-        publish: r#"{"event":"client-bench","channel":"{channel}","data":"{message}"}"#,
+        // Frames reach private channels only, whose subscribers must sign, and each POST is signed.
+        publish: "",
     },
     Preset {
         name: "nchan",
         ws_path: "/sub/{channel}",
         http_path: "/sub/{channel}",
         echo_path: "",
+        welcome: "",
         subscribe: "",
         ready: "",
         publish: "POST /pub/{channel}",
@@ -61,6 +68,7 @@ pub const PRESETS: [Preset; 5] = [
         ws_path: "/",
         http_path: "",
         echo_path: "/",
+        welcome: "",
         subscribe: "",
         ready: "",
         publish: "{message}",
@@ -68,6 +76,11 @@ pub const PRESETS: [Preset; 5] = [
 ];
 
 impl Preset {
+    /// Whether WebSockets are all it has.
+    pub fn is_ws_only(&self) -> bool {
+        self.http_path.is_empty()
+    }
+
     /// The path of a subscriber, `None` where this server has no such transport.
     pub fn path(&self, transport: Transport, is_echo: bool) -> Option<String> {
         let path = match transport {
@@ -76,6 +89,8 @@ impl Preset {
             _ => self.http_path,
         };
         let query = match (self.name, transport) {
+            // It wants no query but headers of its own (TE: chunked).
+            ("nchan", Transport::Stream) => return None,
             ("encke", Transport::Poll) => "?transport=poll",
             ("encke", Transport::Stream) => "?transport=stream",
             _ => "",

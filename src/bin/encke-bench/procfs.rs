@@ -1,6 +1,7 @@
 //! What the kernel tells of processes, in `/proc`.
 
 use std::fs;
+use std::path::Path;
 
 /// Bytes of memory.
 #[derive(Clone, Copy, Default, Debug)]
@@ -44,22 +45,36 @@ fn field(text: &str, name: &str) -> u64 {
 
 /// Seconds that these processes have spent on a processor, user and system.
 pub fn busy_s(pids: &[u32]) -> Result<f64, String> {
-    let ticks = |pid: &u32| {
-        let text = fs::read_to_string(format!("/proc/{pid}/stat"));
-        let text = text.map_err(|_| format!("--pid: process {pid} has ended"))?;
-        // Behind the name, which may hold anything; utime and stime are fields 14 and 15.
-        let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
-        let times = fields.split_whitespace().skip(11).take(2);
-        Ok(times.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>())
-    };
-    // A tick that user space is told is 1/100 s on every Linux there is.
-    pids.iter().map(ticks).sum::<Result<u64, String>>().map(|ticks| ticks as f64 / 100.0)
+    pids.iter().map(|pid| busy_of(*pid)).sum()
 }
 
-/// Nanoseconds of this thread on a processor.
-pub fn own_busy_ns() -> u64 {
-    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    text.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
+fn busy_of(pid: u32) -> Result<f64, String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat"));
+    let text = text.map_err(|_| format!("--pid: process {pid} has ended"))?;
+    // Behind the name, which may hold anything; utime and stime are fields 14 and 15.
+    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let times = fields.split_whitespace().skip(11).take(2);
+    let ticks: u64 = times.filter_map(|field| field.parse::<u64>().ok()).sum();
+    // A tick that user space is told is 1/100 s on every Linux there is, and part of one is not told. The
+    // threads' own counts are exact, but lack those that have ended.
+    Ok((ticks as f64 / 100.0).max(threads_busy_ns(pid) as f64 / 1e9))
+}
+
+fn threads_busy_ns(pid: u32) -> u64 {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    threads.map(|thread| schedstat_ns(&thread.path().join("schedstat"))[0]).sum()
+}
+
+/// Nanoseconds that this thread was on a processor, and that it waited for one.
+pub fn own_busy_ns() -> [u64; 2] {
+    schedstat_ns(Path::new("/proc/thread-self/schedstat"))
+}
+
+/// The first two numbers of such a file; 0 where the kernel keeps none.
+fn schedstat_ns(path: &Path) -> [u64; 2] {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let mut numbers = text.split(' ').map(|ns| ns.parse().unwrap_or(0));
+    [numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)]
 }
 
 /// The ports that connections may come from.

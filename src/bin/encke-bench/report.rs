@@ -11,19 +11,21 @@
 //! | `server` | `cpu_s`, `cpu_us_per_operation`, `cores`, `uss`, `pss`, `rss`; null without `--pid` |
 //! | `points` | of density: `connections`, `uss`, `pss`, `rss`, `slab` (bytes) |
 //! | `per_connection` | of density: bytes of `uss`, `pss`, `rss`, `slab`, and `uss_slope`; null without |
-//! | `tool` | `cores` of each worker, `late`, `sent`, `behind_max_us` |
+//! | `tool` | `cores` of each worker, shares of the time it `waited` for one; `late`, `sent`, `behind_max_us` |
 //! | `warnings` | why the figures may not be what they seem |
 
 use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::args::{Command, Plan};
+use super::args::{Command, Plan, Publish};
 use super::run::{Cost, Outcome, Point};
 
 /// Shares of a core above which somebody is the bottleneck.
 const TOOL_BUSY: f64 = 0.9;
 const SERVER_BUSY: f64 = 0.95;
+/// Microseconds for an operation below which no server can be.
+const SERVER_US_MIN: f64 = 0.05;
 /// So many that are late say nothing; nor does one in a hundred.
 const LATE_MIN: u64 = 10;
 /// Percentiles that are told.
@@ -60,14 +62,7 @@ pub fn per_connection(points: &[Point]) -> Option<PerConnection> {
 /// Why the figures may not be what they seem.
 pub fn warnings(plan: &Plan, outcome: &Outcome) -> Vec<String> {
     let mut lines = Vec::new();
-    let busiest = outcome.busy.iter().copied().fold(0.0, f64::max);
-    if busiest > TOOL_BUSY {
-        lines.push(format!(
-            "the tool itself is the bottleneck: a worker used {:.0} % of a core; more --workers, \
-             or less load",
-            busiest * 100.0
-        ));
-    }
+    lines.extend(tool_warning(outcome));
     if plan.rate.is_some() && outcome.late > LATE_MIN.max(outcome.sent / 100) {
         lines.push(format!(
             "fell behind the schedule: {} of {} sent more than 2 ms late, the latest by {:.0} ms; \
@@ -81,19 +76,63 @@ pub fn warnings(plan: &Plan, outcome: &Outcome) -> Vec<String> {
     if plan.pids.len() == 1 && cores > SERVER_BUSY && plan.command != Command::Density {
         lines.push(format!("the server used {:.0} % of a core: this is its limit", cores * 100.0));
     }
+    let us = outcome.cost.and_then(|cost| us_per_operation(&cost, outcome));
+    if us.is_some_and(|us| us < SERVER_US_MIN) {
+        lines.push("--pid: this process has hardly worked; is it only the server's parent?".into());
+    }
     if outcome.failed + outcome.closed > 0 {
         lines.push(format!(
-            "{} connections failed, {} were lost; the first: {}",
+            "connections that failed: {}, that were lost: {}; the first: {}",
             outcome.failed, outcome.closed, outcome.why
         ));
     }
     if outcome.missing > 0 {
         lines.push(format!("{} deliveries did not come within 3 s", outcome.missing));
     }
+    if plan.command == Command::Echo && outcome.operations > outcome.sent {
+        lines.push(format!(
+            "{} came back of {} sent: {} is no echo, everybody hears it",
+            outcome.operations, outcome.sent, plan.path
+        ));
+    }
     if outcome.operations == 0 {
-        lines.push(format!("not one of the {} was measured", plan.command.operations()));
+        lines.push(format!(
+            "not one of the {} was measured{}",
+            plan.command.operations(),
+            why(plan)
+        ));
     }
     lines
+}
+
+/// Who wants to run and may not is as much a bottleneck as who runs all the time.
+fn tool_warning(outcome: &Outcome) -> Option<String> {
+    let shares = outcome.busy.iter().copied().zip(outcome.waited.iter().copied());
+    let (busy, waited) =
+        shares.max_by(|one, other| (one.0 + one.1).total_cmp(&(other.0 + other.1)))?;
+    let [busy_percent, waited_percent] = [busy, waited].map(|share| share * 100.0);
+    if busy > TOOL_BUSY {
+        return Some(format!(
+            "the tool itself is the bottleneck: a worker used {busy_percent:.0} % of a core; \
+             more --workers, or less load"
+        ));
+    }
+    (busy + waited > TOOL_BUSY).then(|| {
+        format!(
+            "the tool itself is the bottleneck: a worker waited for a core {waited_percent:.0} % of \
+             the time and used {busy_percent:.0} %; this machine is too busy"
+        )
+    })
+}
+
+/// What may be wrong when nothing came.
+fn why(plan: &Plan) -> String {
+    let publish = match (plan.command, &plan.publish) {
+        (Command::Fanout | Command::Poll, Publish::Post(path)) => format!("POST {path}"),
+        (Command::Fanout | Command::Poll, Publish::Frame(_)) => "frames".to_owned(),
+        _ => return String::new(),
+    };
+    format!(": published by {publish}, listened on {}", plan.path)
 }
 
 /// One object, on one line.
@@ -132,6 +171,7 @@ pub fn json(plan: &Plan, outcome: &Outcome) -> String {
         })),
         "tool": {
             "cores": outcome.busy,
+            "waited": outcome.waited,
             "late": outcome.late,
             "sent": outcome.sent,
             "behind_max_us": outcome.behind_max_ns as f64 / 1e3,
@@ -204,8 +244,10 @@ pub fn table(plan: &Plan, outcome: &Outcome) -> String {
         let [uss, pss, rss] = [cost.memory.uss, cost.memory.pss, cost.memory.rss].map(megabytes);
         row("server memory", format!("USS {uss}   PSS {pss}   RSS {rss}"));
     }
-    if plan.command == Command::Density && !plan.pids.is_empty() {
-        density_rows(&outcome.points, &mut row);
+    match (plan.command, plan.pids.is_empty()) {
+        (Command::Density, false) => density_rows(&outcome.points, &mut row),
+        (Command::Density, true) => row("memory", "not measured; --pid names the server".into()),
+        _ => {}
     }
     let busy = outcome.busy.iter().map(|busy| format!("{:.0} %", busy * 100.0));
     if !outcome.busy.is_empty() {
@@ -251,7 +293,10 @@ fn density_rows(points: &[Point], row: &mut impl FnMut(&str, String)) {
     if let Some(slope) = each.uss_slope {
         row("", format!("USS {slope:.0} bytes from the first step to the last"));
     }
-    row("", format!("kernel slab {:.0} bytes: both ends, whole machine", each.slab));
+    // Others may have freed more meanwhile.
+    if each.slab > 0.0 {
+        row("", format!("kernel slab {:.0} bytes: both ends, whole machine", each.slab));
+    }
 }
 
 /// `1,234,567`.

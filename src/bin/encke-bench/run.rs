@@ -54,8 +54,9 @@ pub struct Outcome {
     pub late: u64,
     pub behind_max_ns: u64,
     pub histogram: Histogram<u64>,
-    /// Shares of a core that the workers used.
+    /// Shares of a core that the workers used, and shares of the time that they waited for one.
     pub busy: Vec<f64>,
+    pub waited: Vec<f64>,
     pub cost: Option<Cost>,
     pub points: Vec<Point>,
 }
@@ -247,6 +248,7 @@ impl Outcome {
             behind_max_ns: 0,
             histogram: histogram(),
             busy: Vec::new(),
+            waited: Vec::new(),
             cost: None,
             points: Vec::new(),
         }
@@ -273,7 +275,8 @@ impl Outcome {
         (self.sent, self.late) = (sum("sent"), sum("late"));
         let behind = results.iter().map(|value| number(value, "behind_max_ns"));
         self.behind_max_ns = behind.max().unwrap_or(0);
-        self.busy = results.iter().filter_map(|value| value["busy"].as_f64()).collect();
+        let shares = |key: &str| results.iter().filter_map(|value| value[key].as_f64()).collect();
+        (self.busy, self.waited) = (shares("busy"), shares("waited"));
         if matches!(plan.command, Command::Fanout | Command::Poll) {
             let expected = self.published * self.connections;
             self.missing = expected.saturating_sub(sum("received"));

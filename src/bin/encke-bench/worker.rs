@@ -69,8 +69,8 @@ impl Place {
 struct Loading<'a> {
     load: Box<dyn Load + 'a>,
     tally: Tally,
-    /// Time on the processor when measuring began, and ended.
-    busy: [Option<u64>; 2],
+    /// Time on a processor, and waiting for one, when measuring began, and ended.
+    busy: [Option<[u64; 2]>; 2],
     is_sent_told: bool,
     is_finished: bool,
 }
@@ -265,9 +265,10 @@ impl Worker<'_> {
         let Some(loading) = self.loading.take() else { return Ok(()) };
         let [Some(from), Some(to)] = loading.busy else { return Ok(()) };
         let window = loading.tally.window;
-        let busy = (to - from) as f64 / (window.end - window.measure).max(1) as f64;
+        let share =
+            |of: usize| (to[of] - from[of]) as f64 / (window.end - window.measure).max(1) as f64;
         let result = with(loading.tally.to_json(), self.troubles());
-        say(&with(result, json!({ "say": "result", "busy": busy })))
+        say(&with(result, json!({ "say": "result", "busy": share(0), "waited": share(1) })))
     }
 
     fn troubles(&self) -> Value {
