@@ -390,14 +390,22 @@ impl<'a> Net<'a> {
             is_late.then_some(Id { slot, generation: *generation })
         });
         for id in late.collect::<Vec<_>>() {
-            let heard = self.client(id).map(|client| take(&mut client.heard)).unwrap_or_default();
-            self.fail(
-                id,
-                match heard.is_empty() {
-                    true => "no answer for 10 seconds".into(),
-                    false => format!("not subscribed after 10 seconds; it said {heard}"),
-                },
-            );
+            let why = self.why_late(id);
+            self.fail(id, why);
+        }
+    }
+
+    fn why_late(&mut self, id: Id) -> String {
+        let plan = self.plan;
+        let Some(client) = self.client(id) else { return String::new() };
+        let wanted = match client.phase {
+            Phase::Welcome => &plan.welcome,
+            Phase::Confirm => &plan.ready,
+            _ => return "no answer for 10 seconds".to_owned(),
+        };
+        match take(&mut client.heard) {
+            heard if heard.is_empty() => format!("it did not say {wanted:?} within 10 seconds"),
+            heard => format!("it did not say {wanted:?} within 10 seconds, but {heard}"),
         }
     }
 }

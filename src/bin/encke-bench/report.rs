@@ -23,6 +23,8 @@ use super::run::{Cost, Outcome, Point};
 
 /// Shares of a core above which somebody is the bottleneck.
 const TOOL_BUSY: f64 = 0.9;
+/// The same, of who wants to run and may not.
+const TOOL_WAITED: f64 = 0.5;
 const SERVER_BUSY: f64 = 0.95;
 /// Microseconds for an operation below which no server can be.
 const SERVER_US_MIN: f64 = 0.05;
@@ -76,6 +78,13 @@ pub fn warnings(plan: &Plan, outcome: &Outcome) -> Vec<String> {
     if plan.pids.len() == 1 && cores > SERVER_BUSY && plan.command != Command::Density {
         lines.push(format!("the server used {:.0} % of a core: this is its limit", cores * 100.0));
     }
+    lines.extend(troubles(plan, outcome));
+    lines
+}
+
+/// What went wrong, and what of the command line may be wrong.
+fn troubles(plan: &Plan, outcome: &Outcome) -> Vec<String> {
+    let mut lines = Vec::new();
     let us = outcome.cost.and_then(|cost| us_per_operation(&cost, outcome));
     if us.is_some_and(|us| us < SERVER_US_MIN) {
         lines.push("--pid: this process has hardly worked; is it only the server's parent?".into());
@@ -105,22 +114,20 @@ pub fn warnings(plan: &Plan, outcome: &Outcome) -> Vec<String> {
     lines
 }
 
-/// Who wants to run and may not is as much a bottleneck as who runs all the time.
+/// Whether the figures are the tool's own, or those of a machine with too much to do.
 fn tool_warning(outcome: &Outcome) -> Option<String> {
-    let shares = outcome.busy.iter().copied().zip(outcome.waited.iter().copied());
-    let (busy, waited) =
-        shares.max_by(|one, other| (one.0 + one.1).total_cmp(&(other.0 + other.1)))?;
-    let [busy_percent, waited_percent] = [busy, waited].map(|share| share * 100.0);
-    if busy > TOOL_BUSY {
+    let most = |shares: &[f64]| shares.iter().copied().fold(0.0, f64::max) * 100.0;
+    let (busy, waited) = (most(&outcome.busy), most(&outcome.waited));
+    if busy > TOOL_BUSY * 100.0 {
         return Some(format!(
-            "the tool itself is the bottleneck: a worker used {busy_percent:.0} % of a core; \
-             more --workers, or less load"
+            "the tool itself is the bottleneck: a worker used {busy:.0} % of a core; more --workers, \
+             or less load"
         ));
     }
-    (busy + waited > TOOL_BUSY).then(|| {
+    (waited > TOOL_WAITED * 100.0).then(|| {
         format!(
-            "the tool itself is the bottleneck: a worker waited for a core {waited_percent:.0} % of \
-             the time and used {busy_percent:.0} %; this machine is too busy"
+            "this machine is too busy: a worker waited for a core {waited:.0} % of the time, and so \
+             may the server"
         )
     })
 }
