@@ -13,8 +13,8 @@ use std::env;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 
-use encke::proto::mysql::packet::{HEADER_BYTES, Writer};
 use support::Bench;
+use support::back_end::{self, packet, read_packet};
 use support::floor::{self, OK};
 use support::process::{Process, read_exact};
 
@@ -54,7 +54,7 @@ fn compare(bench: &Bench) {
     let floor = Process::floor();
     let encke = Process::encke(
         &["--http", "127.0.0.1:0", "--cometql", "127.0.0.1:0"],
-        "listening for CometQL on ",
+        &["listening for CometQL on "],
     );
     for (kind, name) in KINDS.into_iter().filter(|(_, name)| bench.wants(name)) {
         let mut sides = [(&floor, connect as Open), (&encke, log_in)]
@@ -120,12 +120,6 @@ impl BackEnds {
     }
 }
 
-fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
-    let mut packet = Vec::new();
-    Writer::new(&mut packet, sequence).packet(|out| out.extend_from_slice(payload));
-    packet
-}
-
 /// COM_QUERY.
 fn insert(rows: usize) -> Vec<u8> {
     let row = VALUES.map(|value| format!("'{}'", value.replace('\'', r"\'"))).join(", ");
@@ -151,16 +145,9 @@ fn connect(address: SocketAddr, _: Kind) -> TcpStream {
     socket
 }
 
-/// By `mysql_native_password`, without one; with a statement prepared if it will be executed.
+/// With a statement prepared if it will be executed.
 fn log_in(address: SocketAddr, kind: Kind) -> TcpStream {
-    let mut socket = connect(address, kind);
-    assert_eq!(read_packet(&mut socket)[0], 10, "the greeting of protocol 10");
-    // LONG_PASSWORD, PROTOCOL_41, TRANSACTIONS, SECURE_CONNECTION, PLUGIN_AUTH; 16 MB; utf8mb4.
-    let mut response = b"\x01\xa2\x08\0\0\0\0\x01\x2d".to_vec();
-    response.extend_from_slice(&[0; 23]);
-    response.extend_from_slice(b"root\0\0mysql_native_password\0");
-    socket.write_all(&packet(1, &response)).expect("the kernel has room");
-    assert_eq!(read_packet(&mut socket)[0], 0, "OK");
+    let mut socket = back_end::log_in(address);
     if kind == Kind::Prepared {
         let sql = b"\x16INSERT INTO pipes_messages (name, event, message) VALUES (?, ?, ?)";
         socket.write_all(&packet(0, sql)).expect("the kernel has room");
@@ -169,15 +156,6 @@ fn log_in(address: SocketAddr, kind: Kind) -> TcpStream {
         (0..4).for_each(|_| drop(read_packet(&mut socket)));
     }
     socket
-}
-
-fn read_packet(socket: &mut TcpStream) -> Vec<u8> {
-    let mut header = [0; HEADER_BYTES];
-    read_exact(socket, &mut header);
-    let [low, middle, high, _] = header;
-    let mut payload = vec![0; u32::from_le_bytes([low, middle, high, 0]) as usize];
-    read_exact(socket, &mut payload);
-    payload
 }
 
 /// Does one kind of thing so often; prints how many statements that was.

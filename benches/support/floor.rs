@@ -1,21 +1,31 @@
-//! The bare floor: what a single-threaded server must do at least, in plain system calls. It knows one
-//! WebSocket handshake and short frames, checks nothing, and limits nothing.
+//! The bare floor: what a single-threaded server must do at least, in plain system calls. A connection is
+//! one byte in an array by descriptor.
 //!
-//! A frame from a client of a path with `echo` in it comes back; any other goes to all who are not
-//! echoing, one `send` each. Who begins without a GET sends packets of MySQL, without a login; each is
-//! answered with the same OK, all of one read by one `send`. A connection is one byte in an array by
-//! descriptor.
+//! | who sends | gets |
+//! |---|---|
+//! | a WebSocket's GET of a path that begins with `/echo` | each of its frames back, all of one read by one `send` |
+//! | any other WebSocket's GET | what is published; each of its frames is a publication |
+//! | a GET with `event-stream` in it | what is published, as events |
+//! | a GET with `transport=poll` in it | nothing until something is published, and then an answer |
+//! | a POST | an answer; its body is a publication |
+//! | anything else | an OK of MySQL to each packet, all of one read by one `send` |
+//!
+//! What is published in one turn of the loop goes to each who listens by one `send` at the turn's end.
+//!
+//! It knows one channel, frames and bodies of at most 125 bytes, and requests that one read brings whole.
+//! It checks nothing, limits nothing, keeps nothing, and what the kernel refuses is lost.
 
 #![allow(unsafe_code, reason = "nothing between this and the kernel is the point")]
 
+mod http;
+
 use std::io;
-use std::mem::zeroed;
+use std::mem::{take, zeroed};
 use std::net::TcpListener;
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::ptr::null_mut;
 
 use encke::proto::websocket::apply_mask;
-use encke::proto::ws_handshake::{KEY_BYTES, accept_key};
 
 /// MySQL's answer to an INSERT: no row, no id, autocommit, no warning.
 pub const OK: [u8; 11] = *b"\x07\0\0\x01\0\0\0\x02\0\0\0";
@@ -23,9 +33,13 @@ pub const OK: [u8; 11] = *b"\x07\0\0\x01\0\0\0\x02\0\0\0";
 #[derive(Clone, Copy, PartialEq)]
 enum State {
     Closed,
+    /// It has asked nothing, or everything is answered.
     New,
     Echo,
     Subscriber,
+    EventStream,
+    /// A long-poll without its answer.
+    Parked,
     BackEnd,
 }
 
@@ -49,6 +63,8 @@ pub fn serve() -> io::Result<()> {
         states: vec![State::Closed; 1 << 16],
         members: Vec::new(),
         places: vec![0; 1 << 16],
+        parked: Vec::new(),
+        published: Vec::new(),
         buffer: vec![0; 64 * 1024],
     };
     floor.watch(listener.as_raw_fd())?;
@@ -58,9 +74,14 @@ pub fn serve() -> io::Result<()> {
 struct Floor {
     epoll: i32,
     states: Vec<State>,
+    /// Those that listen until they go.
     members: Vec<i32>,
     /// Each member's place in `members`, by descriptor.
     places: Vec<u32>,
+    /// Those that listen for one answer.
+    parked: Vec<i32>,
+    /// This turn's publications, as frames.
+    published: Vec<u8>,
     buffer: Vec<u8>,
 }
 
@@ -77,6 +98,9 @@ impl Floor {
                     descriptor if descriptor == listener => self.accept(listener)?,
                     descriptor => self.read(descriptor),
                 }
+            }
+            if !self.published.is_empty() {
+                self.deliver();
             }
         }
     }
@@ -110,33 +134,49 @@ impl Floor {
         };
         match (count, self.states[descriptor as usize]) {
             (4.., State::New) if self.buffer.starts_with(b"GET ") => {
-                self.shake_hands(descriptor, count as usize);
+                self.get(descriptor, count as usize);
+            }
+            (4.., State::New) if self.buffer.starts_with(b"POST") => {
+                self.post(descriptor, count as usize);
             }
             (4.., State::New | State::BackEnd) => self.say_ok(descriptor, count as usize),
             (1.., State::Echo) => self.echo(descriptor, count as usize),
-            (1.., State::Subscriber) => self.broadcast(count as usize),
+            (1.., State::Subscriber) => self.publish_frames(count as usize),
             (0, _) => self.close(descriptor),
             _ => {}
         }
     }
 
-    fn shake_hands(&mut self, descriptor: i32, count: usize) {
+    fn get(&mut self, descriptor: i32, count: usize) {
         let head = &self.buffer[..count];
-        let find = |text: &[u8]| head.windows(text.len()).position(|window| window == text);
-        let Some(at) = find(b"Sec-WebSocket-Key: ") else { return self.close(descriptor) };
-        let key = &head[at + 19..at + 19 + KEY_BYTES];
-        let mut answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
-                           Connection: Upgrade\r\nSec-WebSocket-Accept: "
-            .to_vec();
-        answer.extend_from_slice(&accept_key(key));
-        answer.extend_from_slice(b"\r\n\r\n");
-        let is_echo = head.starts_with(b"GET /echo");
-        self.states[descriptor as usize] = if is_echo { State::Echo } else { State::Subscriber };
-        if !is_echo {
-            self.places[descriptor as usize] = self.members.len() as u32;
-            self.members.push(descriptor);
+        let (state, answer) = match http::upgrade(head) {
+            Some(answer) if head.starts_with(b"GET /echo") => (State::Echo, answer),
+            Some(answer) => (State::Subscriber, answer),
+            None if http::find(head, b"transport=poll").is_some() => (State::Parked, Vec::new()),
+            None if http::find(head, b"event-stream").is_some() => {
+                (State::EventStream, http::EVENT_STREAM.to_vec())
+            }
+            None => return self.close(descriptor),
+        };
+        self.states[descriptor as usize] = state;
+        match state {
+            State::Parked => return self.parked.push(descriptor),
+            State::Subscriber | State::EventStream => {
+                self.places[descriptor as usize] = self.members.len() as u32;
+                self.members.push(descriptor);
+            }
+            _ => {}
         }
         send(descriptor, &answer);
+    }
+
+    fn post(&mut self, descriptor: i32, count: usize) {
+        let request = &self.buffer[..count];
+        let Some(end) = http::find(request, b"\r\n\r\n") else { return self.close(descriptor) };
+        let body = &request[end + 4..];
+        self.published.extend_from_slice(&[0x81, body.len() as u8]);
+        self.published.extend_from_slice(body);
+        send(descriptor, http::PUBLISHED);
     }
 
     /// Frames of at most 125 bytes, whole: unmasked in place, one behind the other.
@@ -160,11 +200,24 @@ impl Floor {
         send(descriptor, &self.buffer[..bytes]);
     }
 
-    fn broadcast(&mut self, count: usize) {
+    fn publish_frames(&mut self, count: usize) {
         let bytes = self.unmask(count);
+        self.published.extend_from_slice(&self.buffer[..bytes]);
+    }
+
+    fn deliver(&mut self) {
+        let mut frames = take(&mut self.published);
+        let (events, answer) = (http::events(&frames), http::poll(&frames));
         for &member in &self.members {
-            send(member, &self.buffer[..bytes]);
+            let is_stream = self.states[member as usize] == State::EventStream;
+            send(member, if is_stream { &events } else { &frames });
         }
+        for descriptor in self.parked.drain(..) {
+            self.states[descriptor as usize] = State::New;
+            send(descriptor, &answer);
+        }
+        frames.clear();
+        self.published = frames;
     }
 
     /// Packets, whole. An OK is shorter than any statement, so it takes the place of one.
@@ -181,14 +234,16 @@ impl Floor {
     }
 
     fn close(&mut self, descriptor: i32) {
-        if std::mem::replace(&mut self.states[descriptor as usize], State::Closed)
-            == State::Subscriber
-        {
-            let place = self.places[descriptor as usize];
-            self.members.swap_remove(place as usize);
-            if let Some(&moved) = self.members.get(place as usize) {
-                self.places[moved as usize] = place;
+        match std::mem::replace(&mut self.states[descriptor as usize], State::Closed) {
+            State::Subscriber | State::EventStream => {
+                let place = self.places[descriptor as usize];
+                self.members.swap_remove(place as usize);
+                if let Some(&moved) = self.members.get(place as usize) {
+                    self.places[moved as usize] = place;
+                }
             }
+            State::Parked => self.parked.retain(|&parked| parked != descriptor),
+            _ => {}
         }
         // SAFETY: it was open, and nobody else knows it.
         unsafe { libc::close(descriptor) };

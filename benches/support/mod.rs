@@ -5,9 +5,12 @@
 
 #![allow(dead_code, reason = "each bench uses its own part of this")]
 
+#[cfg(feature = "cometql")]
+pub mod back_end;
 #[path = "../../tests/support/crowd.rs"]
 pub mod crowd;
 pub mod floor;
+pub mod narrow;
 pub mod process;
 #[path = "../../tests/support/wires.rs"]
 pub mod wires;
