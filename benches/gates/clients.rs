@@ -6,6 +6,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::support::crowd::{frame, get, upgrade};
+use crate::support::dial::dial;
 use crate::support::process::{Process, read_exact, read_some, read_until};
 
 /// Clients that connect and go together.
@@ -182,14 +183,6 @@ pub fn connect(
         sockets.iter_mut().for_each(|socket| read_head(socket, status));
     }
     sockets
-}
-
-/// A connection that never sleeps.
-pub fn dial(address: SocketAddr) -> TcpStream {
-    let socket = TcpStream::connect(address).expect("the server accepts");
-    socket.set_nodelay(true).expect("it is TCP");
-    socket.set_nonblocking(true).expect("it is a socket");
-    socket
 }
 
 pub fn write(socket: &mut TcpStream, bytes: &[u8]) {

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::clients::{WAVE, dial, read_head, write};
+use super::clients::{WAVE, read_head, write};
 use super::report::Report;
+use crate::support::back_end;
+use crate::support::dial::{dial, dial_narrow, widen};
 use crate::support::process::{Process, read_some, read_until};
-use crate::support::{back_end, narrow};
 
 /// What each user shows.
 pub const KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -83,7 +84,7 @@ impl<'a> Guests<'a> {
         while self.sockets.len() < count {
             let wave = self.sockets.len()..count.min(self.sockets.len() + WAVE);
             let open = |number| {
-                let mut socket = narrow::dial(self.encke.address).expect("the server accepts");
+                let mut socket = dial_narrow(self.encke.address);
                 write(&mut socket, (self.way.request)(number));
                 socket
             };
@@ -119,7 +120,7 @@ impl<'a> Guests<'a> {
             let behind = self.stats()["clients_behind"].as_u64();
             assert!(behind >= Some(new as u64), "{behind:?} of {new} writes were short");
             for socket in self.sockets.iter().skip(group).step_by(GROUPS) {
-                narrow::widen(socket).expect("it is a socket");
+                widen(socket);
             }
             self.settle();
         }

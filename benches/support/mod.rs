@@ -9,8 +9,8 @@
 pub mod back_end;
 #[path = "../../tests/support/crowd.rs"]
 pub mod crowd;
+pub mod dial;
 pub mod floor;
-pub mod narrow;
 pub mod process;
 #[path = "../../tests/support/wires.rs"]
 pub mod wires;
