@@ -48,7 +48,7 @@ fn channels(report: &mut Report) {
     let mut crowded = Guests::of(&way, 0, report);
     crowded.come(report.few(1_000));
     let empty = super::encke();
-    let rounds = report.times(100);
+    let rounds = report.times(400);
     let alone = |server| Side::new(server, Kind::Alone, report.few(ALONE), rounds);
     let sides = [&empty, &crowded.encke].map(alone);
     let [empty, crowded] = take_turns(report.times(CYCLES), sides);
