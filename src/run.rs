@@ -41,6 +41,7 @@ pub fn run(config: &Config, read: ReadConfig) -> Result<(), StartError> {
     announce(config, &addresses, clients, descriptors);
     let manager = Manager::of_environment();
     manager.tell(&State::Ready(&format!("serving {}", list(&addresses))));
+    sys::forget_start();
     reactor.serve().map_err(loop_failed)?;
     let left = reactor.connections();
     manager.tell(&State::Stopping(&format!("{left} connections take their leave")));

@@ -1,9 +1,47 @@
-//! How much memory this process has, and what else the kernel tells.
+//! How much memory this process has, how freed memory goes back, and what else the kernel tells.
 
 use std::fs;
 use std::path::Path;
 
 use super::sys;
+
+/// Pieces of this size and more go back to the kernel at once when they are freed: a chunk of the server's
+/// slots is one.
+const GIVEN_BACK_AT_ONCE_BYTES: i32 = 48 * 1024;
+/// Fewer things gone are not worth a walk over the heap.
+const WORTH_A_WALK: usize = 1_000;
+
+/// When a crowd has gone, so much of the heap lies between what is still in use that it is worth
+/// giving back.
+pub(super) struct Tide {
+    /// The most things held since the last walk.
+    most: usize,
+}
+
+impl Tide {
+    /// To be made before anything large is allocated.
+    pub fn new() -> Tide {
+        sys::give_back_from(GIVEN_BACK_AT_ONCE_BYTES);
+        Tide { most: 0 }
+    }
+
+    /// Looks at how many things the server holds, and gives memory back if a quarter of them has gone.
+    pub fn look(&mut self, held: usize) {
+        if self.has_ebbed(held) {
+            sys::give_back_freed();
+        }
+    }
+
+    fn has_ebbed(&mut self, held: usize) -> bool {
+        self.most = self.most.max(held);
+        let gone = self.most - held;
+        let has_ebbed = gone >= WORTH_A_WALK && gone >= self.most / 4;
+        if has_ebbed {
+            self.most = held;
+        }
+        has_ebbed
+    }
+}
 
 /// Resident bytes; 0 if the system does not tell.
 pub(super) fn resident_bytes() -> u64 {
@@ -16,4 +54,18 @@ pub(super) fn resident_bytes() -> u64 {
 /// A file of proc(5); empty if there is none.
 pub(super) fn kernel_file(name: &str) -> String {
     fs::read_to_string(Path::new("/proc").join(name)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_goes_back_when_a_quarter_of_a_crowd_has_gone() {
+        let mut tide = Tide { most: 0 };
+        let ebbs = [0, 8_000, 6_001, 6_000, 5_000, 4_500, 4_499, 3_500, 3_499, 2_500, 2_499, 0]
+            .map(|held| tide.has_ebbed(held));
+        assert_eq!(ebbs.iter().filter(|has_ebbed| **has_ebbed).count(), 4, "{ebbs:?}");
+        assert!(ebbs[3] && ebbs[5] && !ebbs[6], "{ebbs:?}");
+    }
 }

@@ -26,6 +26,7 @@ use crate::server::reload::TooManyTenants;
 use crate::server::settings::Settings;
 use crate::server::{Key, Listener, Next, Readiness, Server};
 use listener::{Acceptor, Address};
+use memory::Tide;
 use socket::StreamSocket;
 use sys::Signal;
 
@@ -78,6 +79,7 @@ pub struct Reactor {
     /// Listeners that may have more to accept, each once.
     accept_again: VecDeque<usize>,
     accept_paused_until_ms: Option<u64>,
+    tide: Tide,
 }
 
 struct Accepting {
@@ -183,6 +185,7 @@ impl Reactor {
             stop,
             accept_again: VecDeque::new(),
             accept_paused_until_ms: None,
+            tide: Tide::new(),
         }))
     }
 
@@ -301,6 +304,9 @@ impl Reactor {
         }
         self.accept(now);
         let next = self.server.turn(now);
+        if next != Next::Now {
+            self.tide.look(self.server.held());
+        }
         self.server.turn_ends(self.clock.us());
         next
     }

@@ -1,6 +1,7 @@
 //! The only unsafe code of encke: what the standard library has no safe call for.
 
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Raises this process's descriptor limit to the hard limit; the answer is what it is now.
@@ -94,6 +95,95 @@ pub fn lengthen_queue(listener: BorrowedFd<'_>) -> io::Result<()> {
     check(unsafe { libc::listen(listener.as_raw_fd(), libc::c_int::MAX) }).map(|_| ())
 }
 
+/// Makes glibc's allocator fetch pieces of this size and more from the kernel one by one, and give each back
+/// when it is freed. By itself it keeps what is below 128 KiB, and raises that bound with every larger
+/// piece that is freed. Another C library gets no such advice.
+pub fn give_back_from(bytes: i32) {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes no pointer. A refusal leaves everything as it was.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, bytes);
+    }
+    #[cfg(not(target_env = "gnu"))]
+    let _ = bytes;
+}
+
+/// Gives back the pages between what is in use, which glibc's allocator keeps otherwise.
+pub fn give_back_freed() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it moves nothing.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// Unmaps the pages of the program's own file that are mapped so far: most of them were needed once, by the
+/// start, and are the kernel's to reuse from now on. What is needed again is mapped again, without a read from
+/// disk.
+pub fn forget_start() {
+    let (Ok(maps), Ok(program)) =
+        (std::fs::read_to_string("/proc/self/maps"), std::fs::read_link("/proc/self/exe"))
+    else {
+        return;
+    };
+    for range in maps.lines().filter_map(|line| unwritten(line, program.to_str()?)) {
+        // SAFETY: these pages belong to the program's file, and nobody has written to them: not code, and
+        // not the constants at the file's beginning. So they are mapped again as they were.
+        unsafe {
+            libc::madvise(range.start as *mut libc::c_void, range.len(), libc::MADV_DONTNEED);
+        }
+    }
+}
+
+/// The addresses of a line of proc_pid_maps(5), if it is a part of that file which even the dynamic linker
+/// leaves alone: code, or constants at the beginning. What stands behind them holds addresses that it has
+/// filled in.
+fn unwritten(line: &str, file: &str) -> Option<Range<usize>> {
+    let mut fields = line.split_ascii_whitespace();
+    let (addresses, access, offset) = (fields.next()?, fields.next()?, fields.next()?);
+    let is_unwritten =
+        access == "r-xp" || access == "r--p" && offset.bytes().all(|byte| byte == b'0');
+    if !is_unwritten || fields.nth(2) != Some(file) {
+        return None;
+    }
+    let (start, end) = addresses.split_once('-')?;
+    Some(usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?)
+}
+
 fn check(result: i32) -> io::Result<i32> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_nobody_has_written_to_is_forgotten() {
+        let line = |access: &str, offset: &str, file: &str| {
+            format!("55fbe4851000-55fbe4ba6000 {access} {offset} fe:00 10011258    {file}")
+        };
+        let range = Some(0x55fb_e485_1000..0x55fb_e4ba_6000);
+        let rows = [
+            ("r-xp", "000cd000", "/bin/encke", range.clone()),
+            ("r--p", "00000000", "/bin/encke", range),
+            ("r--p", "00421000", "/bin/encke", None),
+            ("rw-p", "00000000", "/bin/encke", None),
+            ("r-xp", "000cd000", "/lib/libc.so.6", None),
+        ];
+        for (access, offset, file, expect) in rows {
+            assert_eq!(unwritten(&line(access, offset, file), "/bin/encke"), expect, "{access}");
+        }
+        assert_eq!(
+            unwritten("7ffd0000-7ffd2000 r-xp 00000000 00:00 0   [vdso]", "/bin/encke"),
+            None
+        );
+        assert_eq!(unwritten("7f000000-7f001000 r--p 00000000 00:00 0", "/bin/encke"), None);
+    }
+
+    #[test]
+    fn a_program_that_has_forgotten_its_start_goes_on() {
+        forget_start();
+        assert_eq!("it goes on".len(), 10);
+    }
 }

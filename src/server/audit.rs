@@ -58,6 +58,13 @@ impl<S: Socket> Server<S> {
         }
     }
 
+    /// Connections, channels and boxes, one as good as the other: what grows and shrinks with a crowd.
+    pub fn held(&self) -> usize {
+        let boxes =
+            [self.outboxes.len(), self.inputs.len(), self.furthers.len(), self.extras.len()];
+        self.connections.len() + self.hub.totals().0 + boxes.iter().sum::<usize>()
+    }
+
     /// Since the start.
     pub(super) fn uptime_seconds(&self) -> u64 {
         (self.now.ms - self.started.ms) / 1000
