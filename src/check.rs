@@ -60,8 +60,7 @@ struct Advice {
 
 /// How many clients, and why not more: comments of TOML, so that the whole output is a file.
 fn capacity(config: &Config, machine: &Machine) -> String {
-    let mut stops = stops::all(config, machine);
-    stops.sort_by_key(|stop| stop.clients);
+    let stops = stops::all(config, machine);
     let [first, next, ..] = stops.as_slice() else { return String::new() };
     let room = grouped(first.clients);
     let mut out =

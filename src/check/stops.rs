@@ -3,8 +3,6 @@
 //! The bytes of a client are measured, with 18,000 idle WebSockets on loopback (README.md, "How small, how
 //! fast"). Nothing in sysctl changes those of the kernel.
 
-use std::cmp::Reverse;
-
 use super::machine::Machine;
 use super::{Advice, grouped, megabytes};
 use crate::config::{Config, DESCRIPTORS_RESERVED};
@@ -132,7 +130,7 @@ pub(super) fn sysctl(key: &str, value: u64) -> String {
     format!("sysctl -w {key}={value}")
 }
 
-/// Every bound that this machine tells of.
+/// Every bound that this machine tells of, the first to stop clients first.
 pub(super) fn all(config: &Config, machine: &Machine) -> Vec<Stop> {
     let mut stops = vec![configured(config), descriptor_limit(machine)];
     stops.extend(machine.files_left.map(|left| {
@@ -153,7 +151,7 @@ pub(super) fn all(config: &Config, machine: &Machine) -> Vec<Stop> {
         stops.extend(memory(Kind::Group, Some(group.left), &words, config, machine));
     }
     // Of two that allow as many, the one that is easier to raise comes first.
-    stops.sort_by_key(|stop| Reverse(stop.kind == Kind::Configured));
+    stops.sort_unstable_by_key(|stop| (stop.clients, stop.kind != Kind::Configured));
     stops
 }
 

@@ -227,7 +227,7 @@ impl<S: Socket> Server<S> {
         let count = u64::from(self.hub.count(tenant, channel)) + elsewhere;
         let mut users: Vec<Box<str>> = users.to_vec();
         users.extend(self.users_on(tenant, channel));
-        users.sort();
+        users.sort_unstable();
         users.dedup();
         let mut body = b"{\"channel\":".to_vec();
         json::write_string(&mut body, channel);

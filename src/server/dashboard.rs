@@ -210,7 +210,7 @@ impl Busiest {
     /// In messages per second.
     fn write_json(&self, out: &mut Vec<u8>) {
         let mut sorted: Vec<&(f64, ChannelName)> = self.0.iter().collect();
-        sorted.sort_by(|one, other| other.0.total_cmp(&one.0));
+        sorted.sort_unstable_by(|one, other| other.0.total_cmp(&one.0));
         let rate = |count: f64| format!("{:.1}", count * (1.0 - KEPT_PER_SECOND));
         write_list(out, sorted.into_iter().take(LISTED).map(|(count, name)| (name, rate(*count))));
     }

@@ -160,7 +160,7 @@ impl<S: Socket> Server<S> {
         held.retain(|message| {
             Some(message.id) > since && waiting.iter().all(|known| known.id != message.id)
         });
-        held.sort_by_key(|message| message.id);
+        held.sort_unstable_by_key(|message| message.id);
         held.dedup_by_key(|message| message.id);
         held
     }
