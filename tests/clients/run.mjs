@@ -1,5 +1,6 @@
-// Clients that we did not write against the real server: curl, the mariadb command line, and programs in the
-// languages of back ends (programs.mjs). Each check of publishing ends in what a subscriber received. One line per
+// Clients that we did not write against the real server: curl, the mariadb command line, programs in the
+// languages of back ends (programs.mjs); and one of ours that does whatever the Autobahn test suite does to a
+// WebSocket server (websocket_cases.mjs). Each check of publishing ends in what a subscriber received. One line per
 // check; the last line counts them.
 // Run: node tests/clients/run.mjs   ($ENCKE names another binary, $LONG=1 repeats the exchange many times,
 // $ONLY_CLIENT=php runs the programs whose names begin so, and nothing else)
@@ -10,6 +11,7 @@ import { checkCommandLine, checkMariadb, checkMariadbRefusal } from "./cli.mjs";
 import { publish, startPhp, startServer } from "./encke.mjs";
 import { check, count, curl, done, group, program, subscriber, within } from "./harness.mjs";
 import { checkPrograms, withTenants } from "./programs.mjs";
+import { checkWebSocketCases } from "./websocket_cases.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const password = "s3cret '\"\\ ü";
@@ -126,6 +128,14 @@ async function checkKey(server) {
   });
 }
 
+async function checkWebSockets() {
+  const only = process.env.ONLY_CLIENT ?? "";
+  if (!"websocket".startsWith(only)) return;
+  const echo = await startServer({ cometql: "off", args: ["--echo", "/echo", "--echo-reverse", "/reverse"] });
+  await group("websocket", () => checkWebSocketCases(echo));
+  await check("the echo server ends with 0 at SIGTERM", async () => assert.equal(await echo.stop(), 0));
+}
+
 const rounds = process.env.LONG ? 20 : 1;
 const open = await startServer();
 const locked = await startServer({ args: ["--publish-key", "open sesame", "--cometql-password", password] });
@@ -141,6 +151,7 @@ for (let round = 0; round < rounds && !process.env.ONLY_CLIENT; round++) {
   if (round === 0) await group("mariadb", () => withTenants(checkCommandLine));
 }
 await checkPrograms();
+await checkWebSockets();
 await check("both servers end with 0 at SIGTERM", async () => {
   assert.deepEqual([await open.stop(), await locked.stop()], [0, 0]);
 });
