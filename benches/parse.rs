@@ -118,7 +118,7 @@ fn websocket_in(bench: &Bench, payload_bytes: usize) {
     let frame_bytes = stream.len() / 64;
     let read_bytes = (65_536 / frame_bytes).clamp(1, 64) * frame_bytes;
     let mut buffer = vec![0; read_bytes];
-    let limits = websocket::Limits { message_bytes_max: 1 << 20 };
+    let limits = websocket::Limits { message_bytes_max: 1 << 20, compressed_bytes_max: None };
     bench.pair(
         &bytes(&format!("WebSocket in, {payload_bytes} B"), "tungstenite", stream.len()),
         || {

@@ -42,9 +42,9 @@ usage: encke [OPTION…]
   --origin ORIGIN|*             let pages of this origin in; repeatable
   --echo PATH                   a WebSocket endpoint that sends everything back
   --echo-reverse PATH           the same, text in reverse order
+  --deflate on|off              compress for WebSockets that can read that  [on]
   --config FILE                 all this and more from TOML; SIGHUP rereads it
-  --example-config              print such a file, every key explained
-  --check                       say what is in force and how many clients fit
+  --example-config, --check     print such a file; what is in force, what fits
   --help, --version
 
 Variables do the same: ENCKE_HTTP, ENCKE_PUBLISH_KEY … (lists: with spaces).
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_told_in_one_line() {
-        let rows: [(&[&str], &str); 10] = [
+        let rows: [(&[&str], &str); 11] = [
             (&["--htpt", "x"], "unknown option --htpt; did you mean --http?"),
             (&["--frobnicate"], "unknown option --frobnicate; see encke --help"),
             (&["--http"], "--http needs a value"),
@@ -256,6 +256,7 @@ mod tests {
             (&["--publish-key", "a", "--publish-key", "b"], "--publish-key is given twice"),
             (&["--publish-key", " "], "--publish-key: a secret cannot be empty"),
             (&["--origin", "example.com"], "--origin: \"example.com\" is not an origin"),
+            (&["--deflate", "yes"], "--deflate: \"yes\" is neither on nor off"),
             (&["--echo", "echo"], "--echo: \"echo\" is not a path"),
             (&["--http", "0.0.0.0:80"], "--http 0.0.0.0:80 is reachable from other machines"),
         ];
@@ -264,6 +265,15 @@ mod tests {
             assert!(line.starts_with(expect), "{arguments:?}: {line}");
             assert!(!line.contains('\n'));
         }
+    }
+
+    #[test]
+    fn compression_is_on_where_it_is_built_in_and_can_be_turned_off() {
+        let has_deflate = crate::proto::deflate::IS_PRESENT;
+        assert_eq!(run(&[]).unwrap().deflate, has_deflate);
+        assert!(!with_variables(&[], &[("ENCKE_DEFLATE", "off")]).unwrap().deflate);
+        let on = with_variables(&["--deflate", "on"], &[("ENCKE_DEFLATE", "off")]);
+        assert_eq!(on.is_ok_and(|config| config.deflate), has_deflate);
     }
 
     #[test]

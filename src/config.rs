@@ -13,6 +13,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::engines::memory;
+use crate::proto::deflate;
 use crate::reactor::Listen;
 use crate::reactor::listener::Address;
 use crate::server::Listener;
@@ -50,6 +51,8 @@ pub struct Config {
     pub origins: Vec<HttpOrigin>,
     /// Echo endpoints.
     pub echoes: Vec<Echo>,
+    /// Whether messages are compressed for WebSocket clients that can read that.
+    pub deflate: bool,
     /// Bounds and waits.
     pub limits: Limits,
     /// What is kept in memory.
@@ -103,6 +106,7 @@ impl Config {
             tenants: vec![Tenant::default()],
             origins: Vec::new(),
             echoes: Vec::new(),
+            deflate: deflate::IS_PRESENT,
             limits: Limits::default(),
             history: memory::Limits::default(),
             file: None,
@@ -231,6 +235,6 @@ impl Config {
         let origins =
             Origins { any: self.origins.contains(&HttpOrigin::Any), listed: listed.collect() };
         let (tenants, echoes) = (self.tenants.clone(), self.echoes.clone());
-        Settings { limits, tenants, origins, echoes }
+        Settings { limits, tenants, origins, echoes, deflate: self.deflate }
     }
 }

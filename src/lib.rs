@@ -44,7 +44,8 @@
 //! | tenant | an isolated part of the hub |
 //! | dialect | a client protocol: what is said |
 //! | transport | how bytes get there: WebSocket, event stream, stream, iframe, long-poll |
-//! | format | dialect, transport and variant: what decides a message's bytes |
+//! | format | dialect, transport, variant and window: what decides a message's bytes |
+//! | window | how far back a compressed message may refer |
 //! | batch | what was published in one turn, on its way |
 //! | engine | gives ids and keeps history, in memory or elsewhere |
 //! | floor | the greatest id a channel has dropped: an older cursor is lost |

@@ -33,6 +33,8 @@ const TENANT_NAME_BYTES_MAX: usize = 64;
 /// Messages that a rule may keep for each channel.
 const RULE_HISTORY_MAX: u64 = 1_000_000;
 
+/// Options that are on or off, which in a file is true or false.
+const SWITCHES: [&str; 1] = ["deflate"];
 /// Keys at the top besides options and the first tenant's.
 const SECTIONS: [&str; 3] = ["limits", "history", "tenant"];
 /// Keys that every tenant has; `name` is of further ones alone.
@@ -128,6 +130,10 @@ impl Source<'_> {
         let Some(list) = value.get_ref().as_array().filter(|_| choice.repeats()) else {
             let text = match choice.repeats() {
                 true => self.text(choice.key, value, "\"…\" or [\"…\", \"…\"]")?,
+                false if SWITCHES.contains(&choice.key) => match self.truth(choice.key, value)? {
+                    true => "on",
+                    false => "off",
+                },
                 false => self.text(choice.key, value, "\"…\"")?,
             };
             return (choice.apply)(config, text).map_err(|why| self.wrong(choice.key, value, why));

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::{Config, HttpOrigin};
+use crate::proto::deflate;
 use crate::reactor::listener::Address;
 use crate::server::settings::{Echo, Tenant};
 
@@ -28,7 +29,7 @@ impl Choice {
     }
 }
 
-pub(crate) const CHOICES: [Choice; 8] = [
+pub(crate) const CHOICES: [Choice; 9] = [
     Choice {
         flag: "--http",
         variable: "ENCKE_HTTP",
@@ -85,6 +86,13 @@ pub(crate) const CHOICES: [Choice; 8] = [
         apply: |config, value| add_echo(config, value, true),
         clear: Some(|config| config.echoes.retain(|echo| !echo.is_reversed)),
     },
+    Choice {
+        flag: "--deflate",
+        variable: "ENCKE_DEFLATE",
+        key: "deflate",
+        apply: set_deflate,
+        clear: None,
+    },
 ];
 
 /// Shortest token secret: HS256 wants one as long as its hash (RFC 7518 §3.2).
@@ -118,6 +126,16 @@ fn set_cometql(config: &mut Config, value: &str) -> Result<(), String> {
         "off" => None,
         _ => Some(address(value)?),
     });
+    Ok(())
+}
+
+fn set_deflate(config: &mut Config, value: &str) -> Result<(), String> {
+    config.deflate = match value {
+        "on" if deflate::IS_PRESENT => true,
+        "on" => return Err("this build of encke compresses nothing (feature deflate)".to_owned()),
+        "off" => false,
+        _ => return Err(format!("{value:?} is neither on nor off")),
+    };
     Ok(())
 }
 

@@ -54,6 +54,7 @@ fn options(out: &mut String, config: &Config) {
         let echoes = config.echoes.iter().filter(|echo| echo.is_reversed == is_reversed);
         line(out, format_args!("{key} = [{}]", join(echoes.map(|echo| text(&echo.path)))));
     }
+    line(out, format_args!("deflate = {}", config.deflate));
 }
 
 fn tenant_keys(out: &mut String, tenant: &Tenant) {

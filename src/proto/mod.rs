@@ -3,6 +3,11 @@
 pub mod annotate;
 pub mod chunked;
 pub mod claims;
+#[cfg(feature = "deflate")]
+pub mod deflate;
+#[cfg(not(feature = "deflate"))]
+#[path = "deflate_absent.rs"]
+pub mod deflate;
 pub mod http1;
 pub mod json;
 #[cfg(feature = "jwt")]
@@ -12,6 +17,7 @@ pub mod jwt;
 pub mod jwt;
 #[cfg(feature = "cometql")]
 pub mod mysql;
+pub mod permessage_deflate;
 pub mod prometheus;
 pub mod sse;
 pub mod url;

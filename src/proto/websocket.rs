@@ -24,11 +24,16 @@
 //!
 //! **Limits.** [`Limits::message_bytes_max`] bounds a whole message, over all its fragments, and is
 //! applied when a head announces the bytes. Fragments are not counted: empty ones cost no memory.
-//! One decoder holds at most `message_bytes_max` bytes and one unfinished control frame.
+//! One decoder holds at most so many bytes and one unfinished control frame.
 //!
-//! **Left out.** Extensions, so every RSV bit is refused (§5.2; compression would own RSV1). The
-//! opening handshake, which is HTTP. Masking of what is sent, which is the client's duty (§5.1).
-//! Decisions: whether to answer a ping, to echo a close, or to read on after one is the owner's.
+//! **Compression** (RFC 7692 §6.1, §7.2.2). Where it was agreed on, RSV1 on the first frame of a
+//! message says that the message is compressed. Its payload is collected, bounded by
+//! [`Limits::compressed_bytes_max`], and handed over as it is: reading it is the affair of
+//! `deflate.rs`. RSV1 anywhere else, and RSV2 and RSV3, are refused (§5.2).
+//!
+//! **Left out.** Other extensions. The opening handshake, which is HTTP. Masking of what is sent,
+//! which is the client's duty (§5.1). Decisions: whether to answer a ping, to echo a close, or to read
+//! on after one is the owner's.
 //!
 //! ```
 //! use encke::proto::websocket::{Decoder, Event, Limits, Opcode, write_frame};
@@ -36,7 +41,8 @@
 //! // RFC 6455 §5.7: a single-frame masked text message.
 //! let mut input = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
 //! let mut decoder = Decoder::new();
-//! let (used, event) = decoder.decode(&mut input, &Limits { message_bytes_max: 1_000 }).unwrap();
+//! let limits = Limits { message_bytes_max: 1_000, compressed_bytes_max: None };
+//! let (used, event) = decoder.decode(&mut input, &limits).unwrap();
 //! assert_eq!((used, event), (11, Some(Event::Text("Hello"))));
 //! assert!(decoder.is_idle());
 //!
@@ -62,6 +68,8 @@ const CLOSE_REASON_BYTES_MAX: usize = CONTROL_BYTES_MAX - 2;
 const HEAD_BYTES_MAX: usize = 14;
 
 const FIN: u8 = 0x80;
+/// RFC 7692 §6: the "Per-Message Compressed" bit.
+const RSV1: u8 = 0x40;
 /// Values of the 7-bit length which say that the length follows in two or eight bytes.
 const LENGTH_IN_2: u8 = 126;
 const LENGTH_IN_8: u8 = 127;
@@ -71,6 +79,8 @@ const LENGTH_IN_8: u8 = 127;
 pub struct Limits {
     /// The longest text or binary message, in payload bytes, summed over its fragments.
     pub message_bytes_max: usize,
+    /// The same for the payload of a compressed message; `None` where no compression was agreed on.
+    pub compressed_bytes_max: Option<usize>,
 }
 
 /// What a frame is for; the discriminant is its value on the wire.
@@ -117,6 +127,13 @@ pub enum Event<'a> {
     Text(&'a str),
     /// A whole binary message.
     Binary(&'a [u8]),
+    /// A whole message that is compressed (RFC 7692): of text or of bytes, and its payload.
+    Compressed {
+        /// Whether it must be UTF-8.
+        is_text: bool,
+        /// For `deflate.rs` to read.
+        payload: &'a [u8],
+    },
     /// A ping, 0 to 125 bytes.
     Ping(&'a [u8]),
     /// A pong, 0 to 125 bytes.
@@ -133,7 +150,7 @@ pub enum Event<'a> {
 /// How the client broke the protocol. The connection must be failed (RFC 6455 §7.1.7).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Error {
-    /// An RSV bit is set, and no extension was agreed on (§5.2).
+    /// An RSV bit is set where no extension that was agreed on has a meaning for it (§5.2).
     ReservedBits,
     /// Opcodes 3 to 7 and 11 to 15 (§5.2).
     ReservedOpcode,
@@ -159,13 +176,17 @@ pub enum Error {
     InvalidCloseCode,
     /// A text message or a close reason that is not UTF-8 (§8.1).
     InvalidUtf8,
+    /// A compressed message whose payload is no deflate stream (RFC 7692 §7.2.2). No decoder finds that,
+    /// but who reads its [`Event::Compressed`].
+    InvalidDeflate,
 }
 
 impl Error {
     /// The code of the close frame that answers it (RFC 6455 §7.4.1).
     pub fn close_code(self) -> u16 {
         match self {
-            Error::InvalidUtf8 => 1007,
+            // RFC 7692 names no code; this one is for "data within a message that was not consistent".
+            Error::InvalidUtf8 | Error::InvalidDeflate => 1007,
             Error::MessageTooBig => 1009,
             _ => 1002,
         }
@@ -174,7 +195,7 @@ impl Error {
     /// One clause for the close frame's reason; ASCII, shorter than 123 bytes.
     pub fn explain(self) -> &'static str {
         match self {
-            Error::ReservedBits => "a reserved bit is set without an extension",
+            Error::ReservedBits => "a reserved bit is set without a meaning",
             Error::ReservedOpcode => "the opcode is reserved",
             Error::FragmentedControl => "a control frame must not be fragmented",
             Error::UnexpectedContinuation => "there is no message to continue",
@@ -187,6 +208,7 @@ impl Error {
             Error::HalfCloseCode => "a close code has two bytes",
             Error::InvalidCloseCode => "the close code must not be sent",
             Error::InvalidUtf8 => "the text is not UTF-8",
+            Error::InvalidDeflate => "the message is not compressed as was agreed",
         }
     }
 }
@@ -234,7 +256,7 @@ enum Lent {
 /// A frame that completed an event, and where the payload of the event is.
 enum Complete {
     /// In this range of the input, unmasked.
-    Input(Opcode, Range<usize>),
+    Input(Frame, Range<usize>),
     /// In `Decoder::message`.
     Message,
     /// In `Decoder::control`.
@@ -283,7 +305,11 @@ impl Decoder {
                 continue;
             };
             let event = match complete {
-                Complete::Input(opcode, range) => parse_event(opcode, &input[range])?,
+                Complete::Input(frame, range) if frame.is_compressed => Event::Compressed {
+                    is_text: frame.opcode == Opcode::Text,
+                    payload: &input[range],
+                },
+                Complete::Input(frame, range) => parse_event(frame.opcode, &input[range])?,
                 Complete::Message => self.lend_message(),
                 Complete::Control(opcode) => self.lend_control(opcode)?,
             };
@@ -316,8 +342,7 @@ impl Decoder {
         };
         let before = usize::from(*len);
         if before == 0
-            && let Some((head_bytes, frame)) =
-                parse_head(fresh, self.message.unfinished_bytes(), limits)?
+            && let Some((head_bytes, frame)) = parse_head(fresh, &self.message, limits)?
         {
             *used += head_bytes;
             return Ok(Some(frame));
@@ -325,8 +350,7 @@ impl Decoder {
         let now = HEAD_BYTES_MAX.min(before + fresh.len());
         bytes[before..now].copy_from_slice(&fresh[..now - before]);
         if before > 0
-            && let Some((head_bytes, frame)) =
-                parse_head(&bytes[..now], self.message.unfinished_bytes(), limits)?
+            && let Some((head_bytes, frame)) = parse_head(&bytes[..now], &self.message, limits)?
         {
             *used += head_bytes - before;
             return Ok(Some(frame));
@@ -357,7 +381,7 @@ impl Decoder {
         // Nothing of it came before, nothing comes after: it stays where it is.
         let is_alone = frame.fin && frame.opcode != Opcode::Continuation;
         if is_complete && is_alone && frame.taken == 0 {
-            return Ok(Some(Complete::Input(frame.opcode, begin..end)));
+            return Ok(Some(Complete::Input(frame, begin..end)));
         }
         // Of a payload that has not begun nothing is kept: it may yet be whole in the next input.
         if is_complete || !piece.is_empty() {
@@ -387,13 +411,13 @@ impl Decoder {
                 _ => Ok(()),
             };
         }
-        self.message.begin(frame.opcode);
+        self.message.begin(frame.opcode, frame.is_compressed);
         let bytes_max = match frame.fin {
             true => {
                 let before = self.message.unfinished_bytes().unwrap_or(0);
                 before + frame.payload_bytes - frame.taken
             }
-            false => limits.message_bytes_max,
+            false => self.message.bytes_max(limits),
         };
         self.message.append(piece, bytes_max)
     }
@@ -403,6 +427,7 @@ impl Decoder {
         match &self.message {
             Message::Text { text, .. } => Event::Text(text),
             Message::Binary(bytes) => Event::Binary(bytes),
+            &Message::Compressed { is_text, ref payload } => Event::Compressed { is_text, payload },
             Message::None => unreachable!("its last fragment was just appended"),
         }
     }
@@ -481,6 +506,13 @@ pub fn write_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     out.reserve(HEAD_BYTES_MAX + payload.len());
     write_frame_head(out, opcode, true, payload.len());
     out.extend_from_slice(payload);
+}
+
+/// Appends one final frame whose payload is compressed, as RSV1 says (RFC 7692 §6.1).
+pub fn write_compressed(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
+    let start = out.len();
+    write_frame(out, opcode, payload);
+    out[start] |= RSV1;
 }
 
 /// Appends the head of an unmasked frame; `payload_bytes` bytes must follow it.

@@ -14,9 +14,10 @@
 //! 28. Frames begin right behind the request's head; a client may send them before it has the
 //! answer.
 //!
-//! Limits: those of the head. Left out: `Origin` and paths (decided elsewhere), extensions (none
-//! are accepted, so none are answered), versions before 13, and HTTP/2's way to open a WebSocket
-//! (RFC 8441).
+//! Of extensions there is one, permessage-deflate, with rules of its own (`permessage_deflate.rs`).
+//!
+//! Limits: those of the head. Left out: `Origin` and paths (decided elsewhere), versions before 13, and
+//! HTTP/2's way to open a WebSocket (RFC 8441).
 //!
 //! ```
 //! use encke::proto::ws_handshake::accept_key;
@@ -24,6 +25,7 @@
 //! ```
 
 use super::http1::{Body, Head, Method, Version, write_header};
+use super::permessage_deflate::{self, Agreed};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
@@ -51,6 +53,8 @@ pub enum Error {
     BadVersion,
     /// `Sec-WebSocket-Key` is not exactly one base64 of 16 bytes (§4.2.1 item 5).
     BadKey,
+    /// `Sec-WebSocket-Extensions` is no list of extensions (§9.1).
+    BadExtensions,
     /// The request has a body, which could not be told from frames.
     HasBody,
 }
@@ -61,7 +65,11 @@ impl Error {
         match self {
             Error::NotGet => 405,
             Error::NoUpgrade | Error::BadVersion => 426,
-            Error::NotHttp11 | Error::NoConnectionUpgrade | Error::BadKey | Error::HasBody => 400,
+            Error::NotHttp11
+            | Error::NoConnectionUpgrade
+            | Error::BadKey
+            | Error::BadExtensions
+            | Error::HasBody => 400,
         }
     }
 
@@ -89,6 +97,7 @@ impl Error {
             Error::NoConnectionUpgrade => "Connection: Upgrade is missing; did a proxy drop it?",
             Error::BadVersion => "Sec-WebSocket-Version must be 13",
             Error::BadKey => "Sec-WebSocket-Key must be 16 bytes in base64",
+            Error::BadExtensions => "Sec-WebSocket-Extensions is not a list of extensions",
             Error::HasBody => "a WebSocket handshake has no body",
         }
     }
@@ -99,6 +108,8 @@ impl Error {
 pub struct Handshake<'a> {
     /// As it was sent; for [`accept_key`].
     pub key: [u8; KEY_BYTES],
+    /// How messages may be compressed, if the client offers that (§4.2.1 item 9).
+    pub deflate: Option<Agreed>,
     head: Head<'a>,
 }
 
@@ -138,10 +149,12 @@ pub fn check<'a>(head: &Head<'a>) -> Result<Handshake<'a>, Error> {
         return Err(Error::BadVersion);
     }
     let key = the_only(head, "Sec-WebSocket-Key").and_then(check_key).ok_or(Error::BadKey)?;
+    let extensions = head.headers_named("Sec-WebSocket-Extensions");
+    let deflate = permessage_deflate::agree(extensions).map_err(|_| Error::BadExtensions)?;
     if !matches!(head.body, Body::None | Body::Length(0)) {
         return Err(Error::HasBody);
     }
-    Ok(Handshake { key, head: *head })
+    Ok(Handshake { key, deflate, head: *head })
 }
 
 /// §11.3.1, §11.3.5: neither key nor version may appear twice in a request.
@@ -171,18 +184,30 @@ pub fn accept_key(key: &[u8]) -> [u8; ACCEPT_BYTES] {
     accept
 }
 
+/// What the server agrees to besides the protocol itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Answer<'a> {
+    /// A subprotocol that the client offered.
+    pub protocol: Option<&'a str>,
+    /// How messages may be compressed, from the client's [`Handshake::deflate`].
+    pub deflate: Option<Agreed>,
+}
+
 /// The whole head that accepts a WebSocket (§4.2.2 item 5). Frames follow.
-///
-/// `protocol` is one that the client offered, or None.
-pub fn write_response(out: &mut Vec<u8>, accept: [u8; ACCEPT_BYTES], protocol: Option<&str>) {
+pub fn write_response(out: &mut Vec<u8>, accept: [u8; ACCEPT_BYTES], answer: Answer<'_>) {
     out.extend_from_slice(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
           Sec-WebSocket-Accept: ",
     );
     out.extend_from_slice(&accept);
     out.extend_from_slice(b"\r\n");
-    if let Some(protocol) = protocol {
+    if let Some(protocol) = answer.protocol {
         write_header(out, "Sec-WebSocket-Protocol", protocol.as_bytes());
+    }
+    if let Some(agreed) = answer.deflate {
+        out.extend_from_slice(b"Sec-WebSocket-Extensions: ");
+        agreed.write(out);
+        out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"\r\n");
 }

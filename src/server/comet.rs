@@ -171,13 +171,12 @@ impl<S: Socket> Server<S> {
             // Says what is missing, in the words of the handshake.
             () => Transport::WebSocket,
         };
-        let format =
-            Format { dialect: COMET_JS, transport: transport as u8, variant: hello.variant() };
+        let format = Format::new(COMET_JS, transport, hello.variant());
         if transport == Transport::WebSocket {
-            if !self.shake_hands(slot, head, &reply, first_subprotocol(head)) {
-                return;
+            match self.shake_hands(slot, head, &reply, first_subprotocol(head)) {
+                Some(shaken) => self.become_websocket(slot, format, shaken),
+                None => return,
             }
-            self.become_websocket(slot, format);
         }
         let tenant = self.connections.get(slot).tenant;
         let comet = self.comet_of(tenant, head, &reply, &hello);
@@ -210,9 +209,10 @@ impl<S: Socket> Server<S> {
             let reply = if head.body == Body::None { reply } else { last(reply) };
             return self.respond(slot, &reply, Response::json(400, object));
         }
-        if self.shake_hands(slot, head, &reply, first_subprotocol(head)) {
+        if let Some(shaken) = self.shake_hands(slot, head, &reply, first_subprotocol(head)) {
             let variant = crate::dialects::comet_js::variant::JSON;
-            self.become_websocket(slot, Format { dialect: COMET_JS, transport: 0, variant });
+            let format = Format::new(COMET_JS, Transport::WebSocket, variant);
+            self.become_websocket(slot, format, shaken);
             self.say(slot, &object);
             self.finish(slot, Disconnect::Refused);
         }
@@ -399,7 +399,7 @@ impl<S: Socket> Server<S> {
 }
 
 fn is_websocket(format: Format) -> bool {
-    Transport::of(format.transport) == Transport::WebSocket
+    format.transport() == Transport::WebSocket
 }
 
 /// Set in the upper half of a session's id, and never in that of a connection.

@@ -13,6 +13,7 @@
 use super::deadlines::Tick;
 use super::pool::PoolIndex;
 use super::slab::Key;
+use crate::hub::delivery::Transport;
 use crate::hub::message::TenantId;
 use crate::hub::{ChannelId, Membership};
 
@@ -134,13 +135,38 @@ impl Flags {
     }
 }
 
-/// How a subscriber wants its messages: dialect, transport and the dialect's own variant. Subscribers of
-/// one format share every rendered byte.
+/// How a subscriber wants its messages: dialect, transport, the dialect's own variant, and whether
+/// compressed. Subscribers of one format share every rendered byte.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Format {
     pub dialect: u8,
-    pub transport: u8,
+    way: u8,
     pub variant: u16,
+}
+
+impl Format {
+    /// In `way`, below this bit: the transport's number. From it on: the window bits of compressed
+    /// messages, 9 to 15, or 0.
+    const WINDOW_SHIFT: u32 = 4;
+
+    pub const fn new(dialect: u8, transport: Transport, variant: u16) -> Format {
+        Format { dialect, way: transport as u8, variant }
+    }
+
+    pub fn transport(self) -> Transport {
+        Transport::of(self.way & ((1 << Format::WINDOW_SHIFT) - 1))
+    }
+
+    /// The same with messages compressed, as permessage-deflate was agreed on; not, with 0.
+    pub fn with_window_bits(self, window_bits: u8) -> Format {
+        Format { way: self.transport() as u8 | window_bits << Format::WINDOW_SHIFT, ..self }
+    }
+
+    /// How far back compressed messages may refer, if messages are compressed.
+    pub fn window_bits(self) -> Option<u8> {
+        let bits = self.way >> Format::WINDOW_SHIFT;
+        (bits > 0).then_some(bits)
+    }
 }
 
 /// One slot. In release builds 48 bytes with the reactor's socket.
@@ -177,7 +203,7 @@ impl<S> Conn<S> {
             flags: Flags(0),
             phase: Phase::Free,
             tenant: TenantId(0),
-            format: Format { dialect: 0, transport: 0, variant: 0 },
+            format: Format::new(0, Transport::WebSocket, 0),
             first: NO_MEMBERSHIP,
             outbox: None,
             input: None,

@@ -36,8 +36,7 @@ const KEPT_PER_SECOND: f64 = 0.8;
 /// Names are shown of this tenant alone: whoever has its key need not know what others call theirs.
 const OWNER: TenantId = TenantId(0);
 
-const FORMAT: Format =
-    Format { dialect: NATIVE, transport: Transport::EventStream as u8, variant: 0 };
+const FORMAT: Format = Format::new(NATIVE, Transport::EventStream, 0);
 
 /// Who watches, and what only they see.
 #[derive(Default)]

@@ -109,7 +109,9 @@ impl<S: Socket> Server<S> {
         if !conn.takes_whole_parts() {
             return self.visit_with_care(under_way, slot, part);
         }
-        let run = under_way.rendered.run(&under_way.batch, part, conn.format, &self.callbacks);
+        let (callbacks, compressor) = (&self.callbacks, &mut self.compressor);
+        let run =
+            under_way.rendered.run(&under_way.batch, part, conn.format, callbacks, compressor);
         let Some(piece) = run.whole() else { return };
         self.metrics.deliveries += 1;
         self.metrics.messages_delivered += u64::from(run.shown);
@@ -165,7 +167,7 @@ impl<S: Socket> Server<S> {
 
     /// The bytes of several parts, message by message in id order, and how many messages these are.
     fn merged_pieces(
-        &self,
+        &mut self,
         under_way: &mut UnderWay,
         slot: u32,
         parts: &[usize],
@@ -173,8 +175,9 @@ impl<S: Socket> Server<S> {
         let format = self.connections.get(slot).format;
         let own = self.own_id(slot);
         let UnderWay { batch, rendered, .. } = under_way;
+        let (callbacks, compressor) = (&self.callbacks, &mut self.compressor);
         if let (&[part], None) = (parts, own) {
-            let run = rendered.run(batch, part, format, &self.callbacks);
+            let run = rendered.run(batch, part, format, callbacks, compressor);
             return (run.whole().into_iter().cloned().collect(), run.shown as usize);
         }
         let mut pieces = Vec::new();
@@ -182,7 +185,8 @@ impl<S: Socket> Server<S> {
             if is_own(message, own) {
                 continue;
             }
-            pieces.extend(rendered.run(batch, part, format, &self.callbacks).message(index));
+            let run = rendered.run(batch, part, format, callbacks, compressor);
+            pieces.extend(run.message(index));
         }
         let shown = pieces.len();
         (pieces, shown)

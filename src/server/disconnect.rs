@@ -16,7 +16,7 @@ pub(crate) enum Disconnect {
     ShuttingDown,
     /// The peer broke its protocol.
     ProtocolError,
-    /// A message that is not UTF-8.
+    /// A message that is not UTF-8, or is not compressed as was agreed.
     BadText,
     /// The peer asked for what it may not.
     Refused,

@@ -53,6 +53,8 @@ impl<S: Socket> Server<S> {
         self.sessions.shrink_to(QUEUE_KEPT);
         self.comet_sessions.shrink_to(QUEUE_KEPT);
         self.logs.shrink();
+        self.compressor.forget_unused(self.now.ms / 1000);
+        self.decompressor.forget_unused(self.now.ms / 1000);
         self.out.shrink_to(OUT_BYTES_KEPT);
     }
 

@@ -8,13 +8,16 @@ use super::respond::{Reply, Response, options};
 use super::route::{self, Admitted, Route};
 use super::socket::Socket;
 use super::{Server, pages, stats, wire};
+use crate::dialects::ECHO;
 use crate::dialects::native::{self, Publish, PublishToUser, Refusal, Request};
 use crate::hub::command::{Command, NewPersonal};
 use crate::hub::delivery::Transport;
 use crate::hub::message::{Data, TenantId};
 use crate::hub::names::ChannelName;
 use crate::proto::http1::{self, Body, Head, HeaderSpace, Version};
-use crate::proto::{chunked, prometheus, ws_handshake};
+use crate::proto::permessage_deflate::Agreed;
+use crate::proto::ws_handshake::{self, Answer};
+use crate::proto::{chunked, prometheus};
 
 /// A request that waits for its body.
 pub(crate) struct BodyUnderWay {
@@ -24,6 +27,13 @@ pub(crate) struct BodyUnderWay {
     route: Route,
     coding: Coding,
     data: Vec<u8>,
+}
+
+/// What an upgrade that was answered agreed on.
+#[derive(Clone, Copy)]
+pub(super) struct Shaken {
+    /// As a format has it.
+    window_bits: u8,
 }
 
 enum Coding {
@@ -262,27 +272,28 @@ impl<S: Socket> Server<S> {
     }
 
     fn upgrade_to_echo(&mut self, slot: u32, head: &Head<'_>, reply: &Reply, is_reversed: bool) {
-        let format =
-            Format { dialect: crate::dialects::ECHO, transport: 0, variant: is_reversed.into() };
-        if self.shake_hands(slot, head, reply, None) {
-            self.become_websocket(slot, format);
+        let format = Format::new(ECHO, Transport::WebSocket, is_reversed.into());
+        if let Some(shaken) = self.shake_hands(slot, head, reply, None) {
+            self.become_websocket(slot, format, shaken);
         }
     }
 
-    /// Answers an upgrade; false if it was refused.
+    /// Answers an upgrade, unless it is to be refused: then it is.
     pub(super) fn shake_hands(
         &mut self,
         slot: u32,
         head: &Head<'_>,
         reply: &Reply,
-        subprotocol: Option<&str>,
-    ) -> bool {
+        protocol: Option<&str>,
+    ) -> Option<Shaken> {
         match ws_handshake::check(head) {
             Ok(handshake) => {
                 let accept = ws_handshake::accept_key(&handshake.key);
-                ws_handshake::write_response(self.out(slot), accept, subprotocol);
+                let deflate = handshake.deflate.filter(|_| self.settings.deflate);
+                let answer = Answer { protocol, deflate };
+                ws_handshake::write_response(self.out(slot), accept, answer);
                 self.metrics.responses.add(101);
-                true
+                Some(Shaken { window_bits: deflate.map_or(0, Agreed::window_bits) })
             }
             Err(error) => {
                 let mut response = Response::error(error.status(), error.explain());
@@ -290,13 +301,13 @@ impl<S: Socket> Server<S> {
                     response = response.with(name, value.as_bytes());
                 }
                 self.respond(slot, reply, response);
-                false
+                None
             }
         }
     }
 
-    pub(super) fn become_websocket(&mut self, slot: u32, format: Format) {
-        self.connections.get_mut(slot).format = format;
+    pub(super) fn become_websocket(&mut self, slot: u32, format: Format, shaken: Shaken) {
+        self.connections.get_mut(slot).format = format.with_window_bits(shaken.window_bits);
         self.set_phase(slot, Phase::WebSocket);
         let deadline = Tick::after(self.now, self.settings.limits.heartbeat_seconds);
         self.connections.get_mut(slot).deadline = deadline;

@@ -57,9 +57,15 @@ impl<S: Socket> Server<S> {
         self.connections.get(slot).takes_input() && !self.is_to_wait(slot)
     }
 
-    /// Flow control: a full feed holds back whoever could add to it.
+    /// Flow control: a full feed holds back whoever could add to it, and who has sent much that was
+    /// compressed goes on when others had their turn.
+    #[inline]
+    fn holds_back(&self) -> bool {
+        self.feed_is_full() || self.has_decompressed_much()
+    }
+
     fn is_to_wait(&mut self, slot: u32) -> bool {
-        let is_full = self.feed_is_full();
+        let is_full = self.holds_back();
         if is_full {
             self.queue(slot);
         }
@@ -80,7 +86,7 @@ impl<S: Socket> Server<S> {
     #[inline(never)]
     fn hold_unread(&mut self, slot: u32) {
         if self.connections.get(slot).takes_input() {
-            // A full feed holds it back: there will be no event when the feed has room.
+            // Something else holds it back: there will be no event when that is over.
             self.queue(slot);
         }
         let conn = self.connections.get(slot);
@@ -94,7 +100,7 @@ impl<S: Socket> Server<S> {
     /// Reads once and uses it, after so many `reads` before; false when there is nothing more to read now.
     #[inline(always)]
     fn read_once(&mut self, key: Key, buffer: &mut [u8], reads: usize) -> bool {
-        let is_full = self.feed_is_full();
+        let is_full = self.holds_back();
         let Some(conn) = self.connections.find_mut(key) else { return false };
         if !conn.flags.has(Flags::UNREAD) {
             return false;

@@ -26,7 +26,6 @@ use super::slab::Key;
 use super::socket::Socket;
 use super::{Listener, Server, wire};
 use crate::dialects;
-use crate::hub::delivery::Transport;
 use crate::proto::annotate::websocket::Frames;
 use crate::proto::http1::Head;
 use crate::proto::url::shown_path;
@@ -371,7 +370,7 @@ impl<S: Socket> Server<S> {
             Phase::Detached => Way(dialect, "session"),
             Phase::Closing => Way("", "closing"),
             Phase::WebSocket | Phase::EventStream | Phase::Stream | Phase::LongPoll => {
-                Way(dialect, Transport::of(conn.format.transport).name())
+                Way(dialect, conn.format.transport().name())
             }
         }
     }

@@ -77,7 +77,7 @@ impl Metrics {
             Phase::MySql => Some(&mut self.back_ends),
             Phase::WebSocket | Phase::EventStream | Phase::Stream | Phase::LongPoll => {
                 let of_dialect = &mut self.clients[usize::from(format.dialect)];
-                Some(&mut of_dialect[usize::from(format.transport)])
+                Some(&mut of_dialect[format.transport() as usize])
             }
             _ => None,
         }

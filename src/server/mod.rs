@@ -11,6 +11,7 @@
 //! | `input.rs`, `output.rs`, `outbox.rs` | bytes in, bytes out |
 //! | `http.rs`, `respond.rs`, `route.rs` | requests and answers |
 //! | `websocket.rs`, `mysql.rs` | the two other protocols' connections |
+//! | `compressed.rs` | messages of WebSockets that come and go compressed |
 //! | `comet.rs`, `interned.rs` | clients that speak as CometServerApi.js does |
 //! | `identity.rs` | who a subscriber is |
 //! | `subscribe.rs`, `resume.rs`, `poll.rs`, `deleted.rs`, `presence.rs` | how listening begins and ends, and who is told |
@@ -27,6 +28,7 @@
 mod answers;
 mod audit;
 mod comet;
+mod compressed;
 mod conn;
 mod dashboard;
 mod deadlines;
@@ -77,6 +79,7 @@ use crate::hub::Hub;
 use crate::hub::clock::Now;
 use crate::hub::inbox::Inbox;
 use crate::hub::message::{Message, MessageId, TenantId};
+use crate::proto::deflate::{Compressor, Decompressor};
 
 use answers::Pending;
 pub use audit::Holdings;
@@ -166,6 +169,10 @@ pub struct Server<S> {
     texts: Interned,
     deleted: DeletedChannels,
     callbacks: Callbacks,
+    compressor: Compressor,
+    decompressor: Decompressor,
+    /// What was read of one client's compressed messages since it got its turn, in bytes.
+    decompressed_bytes: usize,
     /// Published, in order, and not yet in a batch.
     feed: VecDeque<Rc<Message>>,
     feed_bytes: usize,
@@ -223,6 +230,9 @@ impl<S: Socket> Server<S> {
             texts: Interned::default(),
             deleted: DeletedChannels::default(),
             callbacks: Callbacks::default(),
+            compressor: Compressor::default(),
+            decompressor: Decompressor::default(),
+            decompressed_bytes: 0,
             feed: VecDeque::new(),
             feed_bytes: 0,
             under_way: None,
@@ -279,6 +289,7 @@ impl<S: Socket> Server<S> {
     /// Reacts to what the operating system says of a connection. A stale key is nobody's.
     pub fn ready(&mut self, key: Key, readiness: Readiness, now: Now) {
         self.set_now(now);
+        self.decompressed_bytes = 0;
         let Some(conn) = self.connections.find_mut(key) else { return };
         if readiness.read_closed {
             conn.flags.set(Flags::READ_CLOSED);
@@ -420,6 +431,7 @@ impl<S: Socket> Server<S> {
             let Some(key) = self.ready_again.pop_front() else { return };
             if let Some(conn) = self.connections.find_mut(key) {
                 conn.flags.clear(Flags::QUEUED);
+                self.decompressed_bytes = 0;
                 self.take_turn(key);
                 self.uncork();
             }

@@ -24,8 +24,7 @@ use crate::proto::http1::{self, Version};
 use crate::transports::long_poll;
 
 /// All native polls share one format.
-pub(super) const FORMAT: Format =
-    Format { dialect: NATIVE, transport: Transport::LongPoll as u8, variant: variant::JSON };
+pub(super) const FORMAT: Format = Format::new(NATIVE, Transport::LongPoll, variant::JSON);
 
 impl<S: Socket> Server<S> {
     /// Parks a request until there is a message after its cursor, or its time is over.

@@ -6,6 +6,7 @@ use crate::dialects::{Announcement, dialect, native::variant};
 use crate::hub::batch::Batch;
 use crate::hub::delivery::{Payload, Transport};
 use crate::hub::message::{Message, Personal};
+use crate::proto::deflate::Compressor;
 use crate::transports::{self, Framing};
 
 /// The messages of one part in one format, one after the other.
@@ -51,9 +52,11 @@ impl Rendered {
         part: usize,
         format: Format,
         callbacks: &Callbacks,
+        compressor: &mut Compressor,
     ) -> &Run {
         let known = self.parts[part].iter().position(|(known, _)| *known == format);
-        let index = known.unwrap_or_else(|| self.render(batch, part, format, callbacks));
+        let index =
+            known.unwrap_or_else(|| self.render(batch, part, format, callbacks, compressor));
         &self.parts[part][index].1
     }
 
@@ -65,34 +68,51 @@ impl Rendered {
         part: usize,
         format: Format,
         callbacks: &Callbacks,
+        compressor: &mut Compressor,
     ) -> usize {
         self.count += 1;
         let indexes = batch.parts[part].messages.iter();
         let messages = indexes.map(|&index| &*batch.messages[index as usize]);
         let runs = &mut self.parts[part];
-        runs.push((format, render(messages, format, callbacks)));
+        let mut encode = |message: &Message, out: &mut Vec<u8>| match format.window_bits() {
+            Some(window_bits) => encode_compressed(message, format, window_bits, compressor, out),
+            None => encode(message, format, callbacks, out),
+        };
+        runs.push((format, render(messages, &mut encode)));
         runs.len() - 1
     }
 }
 
 fn render<'a>(
     messages: impl Iterator<Item = &'a Message>,
-    format: Format,
-    callbacks: &Callbacks,
+    encode: &mut dyn FnMut(&Message, &mut Vec<u8>),
 ) -> Run {
     let mut bytes = Vec::new();
     let mut ends = Vec::new();
     let mut shown = 0;
     for message in messages {
         let start = bytes.len();
-        encode(message, format, callbacks, &mut bytes);
+        encode(message, &mut bytes);
         shown += u32::from(bytes.len() > start);
         ends.push(bytes.len());
     }
     Run { all: Piece::whole(bytes.into()), ends: ends.into(), shown }
 }
 
-/// Appends one message in a format.
+/// Appends one message for all who share it compressed.
+fn encode_compressed(
+    message: &Message,
+    format: Format,
+    window_bits: u8,
+    compressor: &mut Compressor,
+    out: &mut Vec<u8>,
+) {
+    dialect(format.dialect).encode(message, format.variant, &mut |payload| {
+        transports::websocket::frame_compressed(payload, window_bits, compressor, out);
+    });
+}
+
+/// Appends one message in a format, for one client alone: that is not worth compressing.
 pub(crate) fn encode(message: &Message, format: Format, callbacks: &Callbacks, out: &mut Vec<u8>) {
     let (transport, framing) = framing(format, callbacks);
     dialect(format.dialect).encode(message, format.variant, &mut |payload| {
@@ -139,7 +159,7 @@ pub(crate) fn framing(format: Format, callbacks: &Callbacks) -> (Transport, Fram
         chunked: format.variant & variant::UNCHUNKED == 0,
         callback: callbacks.name(format.variant >> variant::CALLBACK_SHIFT),
     };
-    (Transport::of(format.transport), framing)
+    (format.transport(), framing)
 }
 
 /// The callback names of iframe streams in use: a format holds a number, so that all streams with one

@@ -4,6 +4,7 @@ use super::limits::Limits;
 use crate::engines::memory::{self, Keep};
 use crate::hub::message::TenantId;
 pub use crate::hub::rules::{Rule, Who};
+use crate::proto::deflate;
 
 /// Everything the server is told at start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Settings {
     pub origins: Origins,
     /// WebSocket echo endpoints: path, and whether text comes back reversed.
     pub echoes: Vec<Echo>,
+    /// Whether messages are compressed for WebSocket clients that can read that.
+    pub deflate: bool,
 }
 
 /// An isolated part of the hub.
@@ -64,6 +67,7 @@ impl Default for Settings {
             tenants: vec![Tenant::default()],
             origins: Origins::default(),
             echoes: Vec::new(),
+            deflate: deflate::IS_PRESENT,
         }
     }
 }

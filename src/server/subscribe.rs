@@ -173,13 +173,11 @@ impl<S: Socket> Server<S> {
         wish: Subscribe,
         standing: &Standing,
     ) {
-        if !self.shake_hands(slot, head, reply, wish.subprotocol) {
-            return;
-        }
+        let Some(shaken) = self.shake_hands(slot, head, reply, wish.subprotocol) else { return };
         // An upgrade names no callback, so a format is always to be had.
         let tenant = self.connections.get(slot).tenant;
         let format = self.format(&wish, reply.version, tenant, standing).unwrap_or_default();
-        self.become_websocket(slot, format);
+        self.become_websocket(slot, format, shaken);
         if self.join_all(slot, &wish.channels).is_err() {
             return self.end(slot, Disconnect::Unavailable);
         }
@@ -224,7 +222,7 @@ impl<S: Socket> Server<S> {
             let number = self.callbacks.take(name, self.settings.limits.callbacks_max)?;
             bits |= number << variant::CALLBACK_SHIFT;
         }
-        Some(Format { dialect: NATIVE, transport: wish.transport as u8, variant: bits })
+        Some(Format::new(NATIVE, wish.transport, bits))
     }
 
     /// Lets a subscriber listen to all these channels, or to none.
@@ -418,7 +416,7 @@ impl<S: Socket> Server<S> {
     /// An iframe's format counts as a use of its callback's name.
     fn give_format_back(&mut self, slot: u32) {
         let conn = self.connections.get_mut(slot);
-        if Transport::of(conn.format.transport) == Transport::Iframe {
+        if conn.format.transport() == Transport::Iframe {
             self.callbacks.give_back(conn.format.variant >> variant::CALLBACK_SHIFT);
             // The transport stays, for the statistics; a second time there is nothing to give back.
             conn.format.variant &= (1 << variant::CALLBACK_SHIFT) - 1;

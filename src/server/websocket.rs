@@ -1,6 +1,7 @@
 //! WebSocket connections: subscribers of the native dialect, and the echo endpoints.
 
 use super::answers::Ask;
+use super::compressed::payload_bytes_max;
 use super::conn::{Conn, Flags, Format};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
@@ -25,12 +26,7 @@ impl<S: Socket> Server<S> {
         if wire::is_on() {
             self.wire_frames(slot, bytes);
         }
-        let limits = &self.settings.limits;
-        let message_bytes_max = match format.dialect {
-            ECHO => limits.echo_bytes_max,
-            _ => limits.message_bytes_max,
-        };
-        let limits = Limits { message_bytes_max };
+        let limits = self.frame_limits(format);
         if input.is_none()
             && let Some(usual) = decode_usual(bytes, &limits)
         {
@@ -46,6 +42,19 @@ impl<S: Socket> Server<S> {
             };
         }
         self.decode(slot, bytes, &limits)
+    }
+
+    /// What a client may send.
+    #[inline]
+    pub(super) fn frame_limits(&self, format: Format) -> Limits {
+        let limits = &self.settings.limits;
+        let message_bytes_max = match format.dialect {
+            ECHO => limits.echo_bytes_max,
+            _ => limits.message_bytes_max,
+        };
+        let compressed_bytes_max =
+            format.window_bits().map(|_| payload_bytes_max(message_bytes_max));
+        Limits { message_bytes_max, compressed_bytes_max }
     }
 
     /// The same for a message that is not whole: one that has begun before, or begins here.
@@ -73,7 +82,7 @@ impl<S: Socket> Server<S> {
     }
 
     #[cold]
-    fn refuse_frame(&mut self, slot: u32, error: Error) {
+    pub(super) fn refuse_frame(&mut self, slot: u32, error: Error) {
         if wire::is_on() {
             self.wire_refused(slot, error.explain());
         }
@@ -96,7 +105,8 @@ impl<S: Socket> Server<S> {
             None => Box::new(fresh),
         };
         // The buffer of a finished message is freed by the next call.
-        let _ = decoder.decode(&mut [], &Limits { message_bytes_max: usize::MAX });
+        let limits = Limits { message_bytes_max: usize::MAX, compressed_bytes_max: None };
+        let _ = decoder.decode(&mut [], &limits);
         if !decoder.is_idle() {
             self.input(slot).decoder = Some(decoder);
         } else if was_kept {
@@ -105,7 +115,7 @@ impl<S: Socket> Server<S> {
     }
 
     #[inline(always)]
-    fn on_event(&mut self, slot: u32, event: Event<'_>, format: Format) {
+    pub(super) fn on_event(&mut self, slot: u32, event: Event<'_>, format: Format) {
         match (format.dialect, event) {
             (ECHO, Event::Text(text)) if format.variant == 0 => {
                 write_frame(self.out(slot), Opcode::Text, text.as_bytes());
@@ -118,6 +128,9 @@ impl<S: Socket> Server<S> {
             }
             (_, Event::Text(text)) => self.on_client_message(slot, text.as_bytes(), Some(text)),
             (_, Event::Binary(data)) => self.on_client_message(slot, data, None),
+            (_, Event::Compressed { is_text, payload }) => {
+                self.on_compressed(slot, is_text, payload, format);
+            }
             (dialect, control) => self.on_control(slot, control, dialect),
         }
     }
@@ -131,7 +144,8 @@ impl<S: Socket> Server<S> {
                 self.finish(slot, Disconnect::ByPeer);
             }
             Event::Ping(data) => write_frame(self.out(slot), Opcode::Pong, data),
-            Event::Pong(_) | Event::Text(_) | Event::Binary(_) => {}
+            // Messages have been taken.
+            Event::Pong(_) | Event::Text(_) | Event::Binary(_) | Event::Compressed { .. } => {}
             Event::Close { code, .. } => {
                 self.metrics.closes_received.add(known_close_code(code));
                 // RFC 6455 §5.5.1: the same code comes back; none, if none was given.

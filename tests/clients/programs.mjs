@@ -15,7 +15,7 @@ import { publish, startServer } from "./encke.mjs";
 import { check, group, program, subscriber } from "./harness.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const packages = fileURLToPath(new URL("../../target/clients/python", import.meta.url)); // see tests/run
+export const packages = fileURLToPath(new URL("../../target/clients/python", import.meta.url)); // see tests/run
 export const account = { user: "15", password: "s3cret '\"\\ ü" };
 export const shop = { user: "7", password: "another" }; // the tenant of that name
 const slow = 60_000; // ms: Java, on a machine that is busy
@@ -46,7 +46,7 @@ const PROGRAMS = [
   { name: "jdbc", command: ["java", "-cp", driver, "Jdbc.java"], ways: ["filled", "bound"] },
 ];
 
-function environment(server, name) {
+export function environment(server, name) {
   return {
     COMETQL_HOST: "127.0.0.1", COMETQL_PORT: String(server.sqlPort),
     COMETQL_LOGIN: account.user, COMETQL_PASSWORD: account.password,
@@ -58,7 +58,7 @@ function environment(server, name) {
 }
 
 /** Hands on what a program said about its checks. All that it said and did beyond that is a failure. */
-async function tell(name, { out, err, code }) {
+export async function tell(name, { out, err, code }) {
   const checks = [], strange = [];
   let planned, parts = []; // Perl's checks have parts, which come before them and are indented
   for (const line of out.split("\n").slice(0, -1)) {

@@ -1,6 +1,6 @@
 // Clients that we did not write against the real server: curl, the mariadb command line, programs in the
-// languages of back ends (programs.mjs); and one of ours that does whatever the Autobahn test suite does to a
-// WebSocket server (websocket_cases.mjs). Each check of publishing ends in what a subscriber received. One line per
+// languages of back ends (programs.mjs), WebSocket clients (deflate_cases.mjs), and one of ours that does whatever
+// the Autobahn test suite does (websocket_cases.mjs). Each check of publishing ends in what a subscriber received. One line per
 // check; the last line counts them.
 // Run: node tests/clients/run.mjs   ($ENCKE names another binary, $LONG=1 repeats the exchange many times,
 // $ONLY_CLIENT=php runs the programs whose names begin so, and nothing else)
@@ -11,6 +11,7 @@ import { checkCommandLine, checkMariadb, checkMariadbRefusal } from "./cli.mjs";
 import { publish, startPhp, startServer } from "./encke.mjs";
 import { check, count, curl, done, group, program, subscriber, within } from "./harness.mjs";
 import { checkPrograms, withTenants } from "./programs.mjs";
+import { checkDeflate } from "./deflate_cases.mjs";
 import { checkWebSocketCases } from "./websocket_cases.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -133,6 +134,7 @@ async function checkWebSockets() {
   if (!"websocket".startsWith(only)) return;
   const echo = await startServer({ cometql: "off", args: ["--echo", "/echo", "--echo-reverse", "/reverse"] });
   await group("websocket", () => checkWebSocketCases(echo));
+  await group("websocket, compressed", () => checkDeflate(echo));
   await check("the echo server ends with 0 at SIGTERM", async () => assert.equal(await echo.stop(), 0));
 }
 

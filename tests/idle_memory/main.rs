@@ -10,6 +10,8 @@ mod crowd;
 mod wires;
 
 use counting::held_bytes;
+use encke::proto::deflate::IS_PRESENT;
+
 use crowd::{Crowd, READABLE, WRITABLE, frame, get, lasting, publishes, upgrade};
 
 /// Bytes of an idle subscriber that are too many, in every way of listening.
@@ -33,17 +35,28 @@ struct Kind {
     request: &'static [u8],
     /// A message in three reads, cut inside a frame and between two: only where clients may speak.
     fragments: &'static [&'static [u8]],
+    ten_messages: &'static [u8],
     /// An answer ends the request: it is asked again.
     asks_again: bool,
 }
 
 fn kinds() -> Vec<Kind> {
-    let plain = |name, request| Kind { name, request, fragments: &[], asks_again: false };
+    let ten_messages = publishes("a", 10);
+    let plain = |name, request| {
+        let (fragments, asks_again) = (&[][..], false);
+        Kind { name, request, fragments, ten_messages, asks_again }
+    };
     vec![
         Kind { fragments: fragments("raw"), ..plain("WebSocket", upgrade("/channels/a")) },
         Kind {
             fragments: fragments("{\"channel\":\"b\",\"data\":\"x\"}"),
             ..plain("WebSocket, JSON", upgrade("/channels/a?format=json"))
+        },
+        Kind {
+            // A broadcast of theirs is compressed once; what that takes is shared by all.
+            fragments: compressed_fragments(),
+            ten_messages: ten_long_messages(),
+            ..plain("WebSocket, deflate", upgrade_and_compress("/channels/a"))
         },
         plain("event stream", get("/channels/a", "Accept: text/event-stream\r\n")),
         plain("stream", get("/channels/a?transport=stream", "")),
@@ -57,6 +70,31 @@ fn kinds() -> Vec<Kind> {
 fn fragments(text: &'static str) -> &'static [&'static [u8]] {
     let (first, second) = text.as_bytes().split_at(1);
     let bytes = lasting([frame(0x01, first), frame(0x80, second)].concat());
+    Vec::leak(vec![&bytes[..4], &bytes[4..9], &bytes[9..]])
+}
+
+/// A build that cannot compress declines the offer.
+fn upgrade_and_compress(target: &str) -> &'static [u8] {
+    let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\nUser-Agent: crowd";
+    let request = String::from_utf8_lossy(upgrade(target)).replace("User-Agent: crowd", offer);
+    lasting(request.into_bytes())
+}
+
+/// Worth compressing.
+fn ten_long_messages() -> &'static [u8] {
+    let one = format!(
+        "POST /channels/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 600\r\n\r\n{:600}",
+        "It says the same again. ".repeat(20)
+    );
+    lasting(one.repeat(10).into_bytes())
+}
+
+/// "Hello" of RFC 7692 §7.2.3.1, in two frames.
+fn compressed_fragments() -> &'static [&'static [u8]] {
+    let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+    let rsv1 = if IS_PRESENT { 0x40 } else { 0 };
+    let first = if IS_PRESENT { 0x01 } else { 0x02 };
+    let bytes = lasting([frame(first | rsv1, &hello[..1]), frame(0x80, &hello[1..])].concat());
     Vec::leak(vec![&bytes[..4], &bytes[4..9], &bytes[9..]])
 }
 
@@ -81,7 +119,7 @@ fn an_idle_subscriber_is_small() {
 
 /// Bytes of one subscriber, fresh and used, and what is held after all, in units of an empty server.
 fn measure(kind: &Kind) -> (usize, usize, f64) {
-    let ten_messages = publishes("a", 10);
+    let ten_messages = kind.ten_messages;
     let start = heap_of_server(Crowd::new(WIRES, |_| ()));
     let mut crowd = Crowd::new(WIRES, |_| ());
     crowd.connect(PUBLISHER);

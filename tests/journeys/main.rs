@@ -6,6 +6,7 @@
 //! | `channels` | what the channel URLs promise, one by one |
 //! | `requests` | HTTP/1.1 as such: order, bodies, statuses, smuggling |
 //! | `frames` | WebSocket as such: echo, fragments, publishing, closes |
+//! | `deflate` | WebSocket messages that are compressed |
 //! | `access` | who is let in |
 //! | `stats` | the numbers, the metrics and the dashboard |
 //! | `logs` | what is told of all that, and what never is |
@@ -26,6 +27,7 @@ mod comet_page;
 #[cfg(feature = "cometql")]
 mod cometql;
 mod crowds;
+mod deflate;
 mod exposition;
 mod frames;
 mod hostile;

@@ -8,10 +8,13 @@ mod annotate;
 mod annotate_mysql;
 mod chunked;
 mod comet_js;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod http1;
 mod json;
 #[cfg(feature = "cometql")]
 mod mysql;
+mod permessage_deflate;
 mod sse;
 mod url;
 mod websocket;

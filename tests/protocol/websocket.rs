@@ -13,7 +13,7 @@ use encke::proto::websocket::{
 use crate::support::splits::splits;
 use crate::support::websocket::{Seen, Utf8, client_frame, decode, decode_slowly, judge_utf8};
 
-const LIMITS: Limits = Limits { message_bytes_max: 70_000 };
+const LIMITS: Limits = Limits { message_bytes_max: 70_000, compressed_bytes_max: None };
 /// Of the RFC's own examples (§5.7).
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
@@ -515,7 +515,7 @@ fn every_length_is_read_in_its_only_form() {
 
 #[test]
 fn the_limit_is_of_the_whole_message_and_not_of_control_frames() {
-    let limits = Limits { message_bytes_max: 3 };
+    let limits = Limits { message_bytes_max: 3, compressed_bytes_max: None };
     let at_limit = frames(&[(1, b"ab"), (0x89, b"longer"), (0, b"c"), (0x80, b""), (0x82, b"abc")]);
     let (outcome, _) = decode(&[&at_limit], &limits);
     let seen: Vec<_> = outcome.events.into_iter().map(|(seen, _)| seen).collect();

@@ -2,7 +2,7 @@
 
 use crate::support::splits::splits;
 use encke::proto::http1::{Body, Head, HeaderSpace, Limits, parse_head};
-use encke::proto::ws_handshake::{Error, accept_key, check, is_upgrade, write_response};
+use encke::proto::ws_handshake::{Answer, Error, accept_key, check, is_upgrade, write_response};
 
 /// The client's request of RFC 6455 §1.2, as it is printed there.
 const EXAMPLE: &str = "GET /chat HTTP/1.1\r
@@ -87,10 +87,16 @@ fn handshakes() {
         row("stray bits in the key", "RFC 4648 §3.5", (KEY, "dGhlIHNhbXBsZSBub25jZR=="), Ok(both)),
         row("an empty body", "RFC 9112 §6.3", (PROTOCOL, "Content-Length: 0\r\n"), Ok(&[])),
         row(
-            "extensions are passed over",
+            "an extension that nobody knows",
             "RFC 6455 §9.1",
-            (PROTOCOL, "Sec-WebSocket-Extensions: permessage-deflate\r\n"),
+            (PROTOCOL, "Sec-WebSocket-Extensions: x-shuffle; seed=\"7\"\r\n"),
             Ok(&[]),
+        ),
+        row(
+            "no list of extensions",
+            "RFC 6455 §9.1",
+            (PROTOCOL, "Sec-WebSocket-Extensions: permessage-deflate;\r\n"),
+            Err(Error::BadExtensions),
         ),
         row("POST", "RFC 6455 §4.2.1 item 1", ("GET", "POST"), Err(Error::NotGet)),
         row("HTTP/1.0", "RFC 6455 §4.2.1 item 1", ("HTTP/1.1", "HTTP/1.0"), Err(Error::NotHttp11)),
@@ -201,7 +207,8 @@ fn check_everywhere(name: &str, input: &[u8], expect: Result<&[&str], Error>) {
 fn the_example_of_the_rfc_end_to_end() {
     let (key, _) = ask(EXAMPLE.as_bytes()).unwrap().unwrap();
     let mut out = Vec::new();
-    write_response(&mut out, accept_key(&key), Some("chat"));
+    let chat = Answer { protocol: Some("chat"), deflate: None };
+    write_response(&mut out, accept_key(&key), chat);
     let expect = "HTTP/1.1 101 Switching Protocols\r
 Upgrade: websocket\r
 Connection: Upgrade\r
@@ -211,9 +218,25 @@ Sec-WebSocket-Protocol: chat\r
 ";
     assert_eq!(String::from_utf8_lossy(&out), expect, "RFC 6455 §1.2");
     out.clear();
-    write_response(&mut out, accept_key(&key), None);
+    write_response(&mut out, accept_key(&key), Answer::default());
     let without = expect.replace("Sec-WebSocket-Protocol: chat\r\n", "");
     assert_eq!(String::from_utf8_lossy(&out), without, "RFC 6455 §4.2.2 item 5");
+}
+
+/// RFC 7692 §7.1.3.
+#[test]
+fn compression_is_offered_and_answered() {
+    let offer = "Sec-WebSocket-Extensions: foo, permessage-deflate; client_max_window_bits\r\n\
+                 Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10\r\n";
+    let request = EXAMPLE.replace(PROTOCOL, offer);
+    let deflate = with_head(request.as_bytes(), |head| check(head).unwrap().deflate).unwrap();
+    let mut out = Vec::new();
+    write_response(&mut out, accept_key(KEY.as_bytes()), Answer { protocol: None, deflate });
+    let expect = "zzhZRbK+xOo=\r\nSec-WebSocket-Extensions: permessage-deflate; \
+                  server_no_context_takeover; client_no_context_takeover\r\n\r\n";
+    assert!(String::from_utf8(out).unwrap().ends_with(expect));
+    let without = with_head(EXAMPLE.as_bytes(), |head| check(head).unwrap().deflate).unwrap();
+    assert_eq!(without, None);
 }
 
 #[test]
@@ -253,13 +276,14 @@ fn answers_to_errors() {
     let upgrade =
         [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")];
     type Lines<'a> = &'a [(&'a str, &'a str)];
-    let rows: [(Error, u16, Lines<'_>); 7] = [
+    let rows: [(Error, u16, Lines<'_>); 8] = [
         (Error::NotGet, 405, &[("Allow", "GET")]),
         (Error::NotHttp11, 400, &[]),
         (Error::NoUpgrade, 426, &upgrade),
         (Error::NoConnectionUpgrade, 400, &[]),
         (Error::BadVersion, 426, &upgrade),
         (Error::BadKey, 400, &[]),
+        (Error::BadExtensions, 400, &[]),
         (Error::HasBody, 400, &[]),
     ];
     for (error, status, headers) in rows {

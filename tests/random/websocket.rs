@@ -5,7 +5,11 @@ use encke::proto::websocket::{Limits, apply_mask};
 use crate::support::random::{Random, rounds};
 use crate::support::websocket::{client_frame, decode, decode_slowly};
 
-const LIMITS: Limits = Limits { message_bytes_max: 400 };
+/// Without and with compression.
+const LIMITS: [Limits; 2] = [
+    Limits { message_bytes_max: 400, compressed_bytes_max: None },
+    Limits { message_bytes_max: 400, compressed_bytes_max: Some(450) },
+];
 
 #[test]
 fn damaged_streams_decode_alike_however_they_are_cut() {
@@ -16,11 +20,12 @@ fn damaged_streams_decode_alike_however_they_are_cut() {
         for _ in 0..random.below(4) {
             damage(&mut stream, &mut random);
         }
-        let expected = decode_slowly(&stream, &LIMITS);
-        let (whole, _) = decode(&[&stream], &LIMITS);
+        let limits = &LIMITS[random.below(2)];
+        let expected = decode_slowly(&stream, limits);
+        let (whole, _) = decode(&[&stream], limits);
         assert_eq!(whole, expected, "seed {seed}, whole: {stream:02x?}");
         let pieces = random.pieces(&stream);
-        let (cut, _) = decode(&pieces, &LIMITS);
+        let (cut, _) = decode(&pieces, limits);
         assert_eq!(cut, expected, "seed {seed}, cut: {pieces:02x?}");
     }
 }
@@ -33,10 +38,11 @@ fn errors_are_found_at_the_first_byte_that_shows_them() {
         let mut stream = stream(&mut random);
         damage(&mut stream, &mut random);
         let bytes: Vec<_> = stream.chunks(1).collect();
-        let (outcome, given) = decode(&bytes, &LIMITS);
-        let before = decode_slowly(&stream[..given - usize::from(given > 0)], &LIMITS);
+        let limits = &LIMITS[random.below(2)];
+        let (outcome, given) = decode(&bytes, limits);
+        let before = decode_slowly(&stream[..given - usize::from(given > 0)], limits);
         assert_eq!(before.error, None, "seed {seed}: not found at once in {stream:02x?}");
-        assert_eq!(decode_slowly(&stream[..given], &LIMITS).error, outcome.error, "seed {seed}");
+        assert_eq!(decode_slowly(&stream[..given], limits).error, outcome.error, "seed {seed}");
     }
 }
 
@@ -65,6 +71,9 @@ fn stream(random: &mut Random) -> Vec<u8> {
         let is_text = random.one_in(2);
         let mut message = if is_text { text(random) } else { binary(random) };
         let mut opcode = if is_text { 1 } else { 2 };
+        if random.one_in(8) {
+            opcode |= 0x40;
+        }
         while random.one_in(2) {
             let rest = message.split_off(random.below(message.len() + 1));
             stream.extend(frame(opcode, &message, random));

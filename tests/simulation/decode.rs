@@ -1,6 +1,7 @@
 //! What comes over the wire, read by decoders written apart from the server: HTTP responses, chunks,
 //! event streams, server frames.
 
+use encke::proto::deflate::Decompressor;
 use serde_json::Value;
 
 /// Head of a response.
@@ -11,6 +12,11 @@ pub struct Head {
 }
 
 impl Head {
+    /// Whether the server may compress what follows, and the client.
+    pub fn agrees_to_compress(&self) -> bool {
+        self.header("Sec-WebSocket-Extensions").is_some()
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| &value[..])
@@ -217,10 +223,12 @@ pub enum Frame {
     Close(Option<u16>),
 }
 
-/// Takes the first whole frame (RFC 6455 §5.2) off the front; the server neither masks nor fragments.
-pub fn take_frame(bytes: &mut Vec<u8>) -> Option<Frame> {
+/// Takes the first whole frame (RFC 6455 §5.2) off the front; the server neither masks nor fragments, and
+/// compresses where that was agreed on (RFC 7692).
+pub fn take_frame(bytes: &mut Vec<u8>, may_be_compressed: bool) -> Option<Frame> {
     let (&first, &second) = (bytes.first()?, bytes.get(1)?);
-    assert_eq!(first >> 4, 8, "FIN and nothing reserved");
+    let is_compressed = may_be_compressed && matches!(first, 0xc1 | 0xc2);
+    assert!(first >> 4 == 8 || is_compressed, "FIN and nothing reserved: {first:02x}");
     assert_eq!(second >> 7, 0, "a server does not mask");
     let (start, length) = match second {
         126 => (4, u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().unwrap()))),
@@ -228,8 +236,14 @@ pub fn take_frame(bytes: &mut Vec<u8>) -> Option<Frame> {
         short => (2, u64::from(short)),
     };
     let end = start + length as usize;
-    let payload = bytes.get(start..end)?.to_vec();
+    let mut payload = bytes.get(start..end)?.to_vec();
     bytes.drain(..end);
+    if is_compressed {
+        let sent = payload.len();
+        let mut decompressor = Decompressor::default();
+        payload = decompressor.decompress(&payload, 1 << 20).expect("it can be read").to_vec();
+        assert!(sent < payload.len(), "or it would not be compressed");
+    }
     Some(match first & 15 {
         1 => Frame::Text(String::from_utf8(payload).expect("text is UTF-8")),
         2 => Frame::Binary(payload),

@@ -4,8 +4,9 @@
 use std::collections::VecDeque;
 
 use encke::hub::message::TenantId;
+use encke::proto::deflate::Compressor;
 
-use crate::client::{Claim, Context, Line, TENANTS, client_text_frame};
+use crate::client::{Claim, Context, Line, TENANTS};
 use crate::decode::{Frame, Head, Part, Reader, json, take_frame};
 use crate::subscriber::parse_id;
 use crate::support::websocket::client_frame;
@@ -215,12 +216,13 @@ pub struct EchoClient {
     frames: Vec<u8>,
     reader: Reader,
     is_open: bool,
+    compresses: bool,
 }
 
 impl EchoClient {
     pub fn new() -> EchoClient {
         let (sent, frames) = (VecDeque::new(), Vec::new());
-        EchoClient { sent, frames, reader: Reader::new(), is_open: false }
+        EchoClient { sent, frames, reader: Reader::new(), is_open: false, compresses: false }
     }
 
     pub fn open(&mut self, line: &mut Line) {
@@ -228,6 +230,7 @@ impl EchoClient {
         line.send(
             b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
               Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+              Sec-WebSocket-Extensions: permessage-deflate\r\n\
               Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
         );
     }
@@ -249,13 +252,20 @@ impl EchoClient {
         }
     }
 
-    /// In one frame or in two, with a ping between.
+    /// In one frame or in two, with a ping between; every other one compressed, if it is worth it.
     fn say(&self, line: &mut Line, context: &mut Context<'_>, data: &[u8]) {
+        let mut compressor = Compressor::default();
+        let compressed = match self.compresses && self.sent.len() % 2 == 1 {
+            true => compressor.compress(15, data),
+            false => None,
+        };
+        let (rsv1, data) = compressed.map_or((0, data), |data| (0x40, data));
         if context.random.one_in(2) {
-            return line.send(&client_text_frame(context.random, data));
+            let mask = (context.random.next() as u32).to_be_bytes();
+            return line.send(&client_frame(0x81 | rsv1, mask, data));
         }
         let (head, tail) = data.split_at(context.random.below(data.len() + 1));
-        line.send(&client_frame(0x01, [4, 3, 2, 1], head));
+        line.send(&client_frame(0x01 | rsv1, [4, 3, 2, 1], head));
         line.send(&client_frame(0x89, [1, 0, 1, 0], b"?"));
         line.send(&client_frame(0x80, [5, 6, 7, 8], tail));
     }
@@ -266,6 +276,7 @@ impl EchoClient {
             match part {
                 Part::Head(head, _) => {
                     self.is_open = head.status == 101;
+                    self.compresses = head.agrees_to_compress();
                     assert!(self.is_open || context.is_draining || line.is_excused);
                 }
                 Part::Data(data) => self.frames.extend_from_slice(&data),
@@ -273,7 +284,7 @@ impl EchoClient {
             }
         }
         while self.is_open
-            && let Some(frame) = take_frame(&mut self.frames)
+            && let Some(frame) = take_frame(&mut self.frames, self.compresses)
         {
             match frame {
                 Frame::Text(text) => {

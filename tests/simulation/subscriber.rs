@@ -192,6 +192,11 @@ impl Subscriber {
                 "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
             );
+            headers.push_str(match self.channels.len() {
+                1 => "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n",
+                2 => "",
+                _ => "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9\r\n",
+            });
         }
         if self.form == Form::JsonEvents {
             headers.push_str("Accept: text/event-stream\r\n");
@@ -276,7 +281,8 @@ impl Subscriber {
         match (self.status(), self.form) {
             (101, _) => {
                 self.frames.extend_from_slice(data);
-                while let Some(frame) = take_frame(&mut self.frames) {
+                let may_be_compressed = self.head.as_ref().is_some_and(Head::agrees_to_compress);
+                while let Some(frame) = take_frame(&mut self.frames, may_be_compressed) {
                     self.on_frame(frame, line, context);
                 }
             }

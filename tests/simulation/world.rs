@@ -590,5 +590,6 @@ fn settings(random: &mut Random, is_tight: bool) -> Settings {
         tenants: tenants.collect(),
         origins: Origins { any: true, listed: Vec::new() },
         echoes: vec![Echo { path: "/echo".into(), is_reversed: false }],
+        ..Settings::default()
     }
 }

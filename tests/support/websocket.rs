@@ -7,6 +7,8 @@ use encke::proto::websocket::{Decoder, Error, Event, Limits};
 pub enum Seen {
     Text(String),
     Binary(Vec<u8>),
+    /// Whether it is text, and the payload.
+    Compressed(bool, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<u16>, String),
@@ -17,6 +19,7 @@ impl From<Event<'_>> for Seen {
         match event {
             Event::Text(text) => Seen::Text(text.into()),
             Event::Binary(bytes) => Seen::Binary(bytes.into()),
+            Event::Compressed { is_text, payload } => Seen::Compressed(is_text, payload.into()),
             Event::Ping(bytes) => Seen::Ping(bytes.into()),
             Event::Pong(bytes) => Seen::Pong(bytes.into()),
             Event::Close { code, reason } => Seen::Close(code, reason.into()),
@@ -139,10 +142,16 @@ enum End {
     Refused(Error),
 }
 
+#[derive(Clone, Copy)]
+struct Kind {
+    is_text: bool,
+    is_compressed: bool,
+}
+
 struct Slow<'a> {
     stream: &'a [u8],
     at: usize,
-    message: Option<(bool, Vec<u8>)>,
+    message: Option<(Kind, Vec<u8>)>,
     events: Vec<(Seen, usize)>,
 }
 
@@ -156,9 +165,12 @@ impl Slow<'_> {
         let mut at = self.at;
         let first = self.byte(at)?;
         let (fin, opcode) = (first >> 7 == 1, first & 15);
-        if first >> 4 & 7 != 0 {
-            return refuse(Error::ReservedBits);
-        }
+        let is_agreed = limits.compressed_bytes_max.is_some();
+        let is_compressed = match (first >> 4 & 7, opcode) {
+            (0, _) => false,
+            (4, 1 | 2) if is_agreed => true,
+            _ => return refuse(Error::ReservedBits),
+        };
         match opcode {
             3..=7 | 11..=15 => return refuse(Error::ReservedOpcode),
             0 if self.message.is_none() => return refuse(Error::UnexpectedContinuation),
@@ -179,7 +191,16 @@ impl Slow<'_> {
             return refuse(Error::HalfCloseCode);
         }
         let before = self.message.as_ref().map_or(0, |(_, bytes)| bytes.len());
-        let room = (limits.message_bytes_max - before) as u128;
+        let kind = match &self.message {
+            Some((kind, _)) if opcode == 0 => *kind,
+            _ => Kind { is_text: opcode == 1, is_compressed },
+        };
+        let bytes_max = match limits.compressed_bytes_max {
+            Some(bytes_max) if kind.is_compressed => bytes_max,
+            _ => limits.message_bytes_max,
+        };
+        // A control frame has room elsewhere.
+        let room = bytes_max.saturating_sub(before) as u128;
         let (longer, shortest) = match length {
             126 => (2, 126),
             127 => (8, 65536),
@@ -211,7 +232,7 @@ impl Slow<'_> {
             *key = self.byte(at)?;
             at += 1;
         }
-        self.payload(at, length as usize, mask, opcode, fin)
+        self.payload(at, length as usize, mask, (opcode, fin, kind))
     }
 
     fn payload(
@@ -219,16 +240,11 @@ impl Slow<'_> {
         mut at: usize,
         length: usize,
         mask: [u8; 4],
-        opcode: u8,
-        fin: bool,
+        (opcode, fin, kind): (u8, bool, Kind),
     ) -> Result<(), End> {
         let mut payload = match &self.message {
             Some((_, before)) if opcode == 0 => before.clone(),
             _ => Vec::new(),
-        };
-        let is_text = match &self.message {
-            Some((is_text, _)) if opcode == 0 => *is_text,
-            _ => opcode == 1,
         };
         let mut ended = Ok(());
         for i in 0..length {
@@ -243,7 +259,7 @@ impl Slow<'_> {
         }
         let is_whole = ended.is_ok() && fin;
         let utf8 = match opcode {
-            0..=2 if is_text => judge_utf8(&payload),
+            0..=2 if kind.is_text && !kind.is_compressed => judge_utf8(&payload),
             8 if payload.len() > 2 => judge_utf8(&payload[2..]),
             _ => Utf8::Whole,
         };
@@ -260,7 +276,7 @@ impl Slow<'_> {
         ended?;
         self.at = at;
         if opcode < 8 && !fin {
-            self.message = Some((is_text, payload));
+            self.message = Some((kind, payload));
             return Ok(());
         }
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("it was judged");
@@ -270,7 +286,11 @@ impl Slow<'_> {
             10 => Seen::Pong(payload),
             _ => {
                 self.message = None;
-                if is_text { Seen::Text(text(&payload)) } else { Seen::Binary(payload) }
+                match kind {
+                    Kind { is_compressed: true, is_text } => Seen::Compressed(is_text, payload),
+                    Kind { is_text: true, .. } => Seen::Text(text(&payload)),
+                    _ => Seen::Binary(payload),
+                }
             }
         };
         self.events.push((seen, at));

@@ -141,7 +141,7 @@ mod tests {
             let mut frame = Vec::new();
             write_frame(&mut frame, 1, &vec![b'b'; length]);
             let mut decoder = Decoder::new();
-            let limits = Limits { message_bytes_max: 100_000 };
+            let limits = Limits { message_bytes_max: 100_000, compressed_bytes_max: None };
             let (used, event) = decoder.decode(&mut frame, &limits).unwrap();
             assert!(matches!(event, Some(Event::Text(text)) if text.len() == length));
             assert_eq!(used, frame.len());

@@ -30,6 +30,7 @@ fn every_kind_of_key() {
         origin = "https://Example.com"
         echo = "/echo"
         echo_reverse = ["/ws.php"]
+        deflate = false
         publish_key = "k"
         token_secret = "{SECRET}"
         dev_id = 15
@@ -63,6 +64,7 @@ fn every_kind_of_key() {
         config.echoes.iter().map(|echo| &*echo.path).collect::<Vec<_>>(),
         ["/echo", "/ws.php"]
     );
+    assert!(!config.deflate);
     assert_eq!((config.limits.message_bytes_max, config.limits.retry_ms), (1_000, 16));
     assert_eq!(config.history.keep.messages_max, 7);
     let [first, shop] = &config.tenants[..] else { panic!("two tenants") };
@@ -110,6 +112,7 @@ fn errors_say_the_line_and_what_to_write_instead() {
         ("origin = ['example.com']", "1: origin: \"example.com\" is not an origin like"),
         ("echo = 'echo'", "1: echo: \"echo\" is not a path like /echo"),
         ("publish_key = ' '", "1: publish_key: a secret cannot be empty"),
+        ("deflate = 'off'", "1: deflate: \"off\" is not true or false: write deflate = true"),
         ("token_secret = 'short'", "1: token_secret: 5 bytes are too few, HS256 needs 32"),
         (
             "\n\nhttp = '0.0.0.0:80'",

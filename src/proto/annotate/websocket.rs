@@ -1,12 +1,18 @@
 //! WebSocket frames of either side (RFC 6455 §5.2), valid or not, however the network cut them.
 //!
 //! `FIN=1 RSV=000` are the upper bits of the first byte, `MASK` is the highest of the second; in how
-//! many bits the length stands is told, because a length has three forms.
+//! many bits the length stands is told, because a length has three forms. RSV1 on text or bytes begins a
+//! compressed message (RFC 7692): what a frame has all of is shown as it was before.
 
-use super::{SHOWN_BYTES_MAX, quote_start};
+use super::{SHOWN_BYTES_MAX, quote, quote_start};
+use crate::proto::deflate::Decompressor;
 
 /// Two bytes, eight of length, four of mask.
 const HEAD_BYTES_MAX: usize = 14;
+
+/// Of a compressed message so many bytes are kept to show what is in it, and so many read.
+const COMPRESSED_BYTES_MAX: usize = 4 * 1024;
+const READ_BYTES_MAX: usize = 64 * 1024;
 
 /// One direction of a connection: what has come of the frame under way.
 #[derive(Debug, Default)]
@@ -36,7 +42,8 @@ impl Frames {
         let left = head.payload_bytes - self.taken;
         let piece =
             &bytes[used..][..usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len() - used)];
-        let room = SHOWN_BYTES_MAX - self.shown.len();
+        let shown_max = if head.is_compressed() { COMPRESSED_BYTES_MAX } else { SHOWN_BYTES_MAX };
+        let room = shown_max - self.shown.len();
         let at = self.shown.len();
         let unmasked = piece.iter().take(room).enumerate();
         self.shown.extend(unmasked.map(|(index, byte)| byte ^ head.key[(at + index) % 4]));
@@ -86,10 +93,24 @@ impl Frames {
         );
         if first & 15 == 8 {
             text.push_str(&self.close());
+        } else if head.is_compressed() {
+            text.push_str(&self.compressed(head));
         } else if payload_bytes > 0 {
             text.push_str(&format!(", {}", quote_start(&self.shown, payload_bytes)));
         }
         text
+    }
+
+    /// Where all of the message is here, and nothing but it: what it says.
+    fn compressed(&self, head: &Head) -> String {
+        let is_whole = head.first & 0x80 != 0 && self.shown.len() as u64 == head.payload_bytes;
+        let mut decompressor = Decompressor::default();
+        match decompressor.decompress(&self.shown, READ_BYTES_MAX) {
+            Ok(message) if is_whole => {
+                format!(", compressed from {} bytes: {}", message.len(), quote(message))
+            }
+            _ => ", compressed".to_owned(),
+        }
     }
 
     /// RFC 6455 §5.5.1: nothing, or a code and a reason.
@@ -113,6 +134,11 @@ struct Head {
 }
 
 impl Head {
+    /// RFC 7692 §6: RSV1 on a frame that begins a message.
+    fn is_compressed(&self) -> bool {
+        self.first & 0x40 != 0 && matches!(self.first & 15, 1 | 2)
+    }
+
     /// `None`: it is not whole yet.
     fn parse(bytes: &[u8]) -> Option<Head> {
         let &[first, second, ref rest @ ..] = bytes else { return None };

@@ -5,10 +5,13 @@
 
 use std::ops::Range;
 
-use super::{CONTROL_BYTES_MAX, Error, FIN, LENGTH_IN_2, LENGTH_IN_8, Limits, Opcode};
+use super::message::Message;
+use super::{CONTROL_BYTES_MAX, Error, FIN, LENGTH_IN_2, LENGTH_IN_8, Limits, Opcode, RSV1};
 
 const RSV: u8 = 0x70;
 const OPCODE: u8 = 0x0f;
+const TEXT: u8 = Opcode::Text as u8;
+const BINARY: u8 = Opcode::Binary as u8;
 const MASK: u8 = 0x80;
 const LENGTH: u8 = 0x7f;
 
@@ -20,6 +23,8 @@ pub(super) struct Frame {
     pub(super) mask: [u8; 4],
     pub(super) opcode: Opcode,
     pub(super) fin: bool,
+    /// It begins a compressed message.
+    pub(super) is_compressed: bool,
 }
 
 /// What most clients send most of the time: a message in one frame of at most 125 bytes, all there.
@@ -34,12 +39,12 @@ pub(super) struct Usual {
 /// speed: it halves the time of a short message.
 #[inline]
 pub(super) fn parse_usual(bytes: &[u8], limits: &Limits) -> Option<Usual> {
-    const TEXT: u8 = FIN | Opcode::Text as u8;
-    const BINARY: u8 = FIN | Opcode::Binary as u8;
+    const ONE_TEXT: u8 = FIN | TEXT;
+    const ONE_BINARY: u8 = FIN | BINARY;
     let &[first, second, a, b, c, d, ref rest @ ..] = bytes else { return None };
     let opcode = match first {
-        TEXT => Opcode::Text,
-        BINARY => Opcode::Binary,
+        ONE_TEXT => Opcode::Text,
+        ONE_BINARY => Opcode::Binary,
         _ => return None,
     };
     // Without a mask the difference is above all that a byte with one can give.
@@ -55,19 +60,21 @@ pub(super) fn parse_usual(bytes: &[u8], limits: &Limits) -> Option<Usual> {
 }
 
 /// One head at the front of `bytes`: its length and its frame, or `None` when bytes are missing.
-/// `message_bytes`: what the unfinished message has, if there is one.
+/// `message`: the one that is under way.
 pub(super) fn parse_head(
     bytes: &[u8],
-    message_bytes: Option<usize>,
+    message: &Message,
     limits: &Limits,
 ) -> Result<Option<(usize, Frame)>, Error> {
     let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
-    let (fin, opcode) = parse_first(first, message_bytes.is_some())?;
+    let is_agreed = limits.compressed_bytes_max.is_some();
+    let (opcode, is_compressed) = parse_first(first, message, is_agreed)?;
     let Some((&second, rest)) = rest.split_first() else { return Ok(None) };
     check_second(second, opcode)?;
     let room = match opcode.is_control() {
         true => CONTROL_BYTES_MAX,
-        false => limits.message_bytes_max.saturating_sub(message_bytes.unwrap_or(0)),
+        false if is_compressed => limits.compressed_bytes_max.unwrap_or(0),
+        false => message.bytes_max(limits).saturating_sub(message.unfinished_bytes().unwrap_or(0)),
     };
     let (length_bytes, payload_bytes) = match second & LENGTH {
         LENGTH_IN_2 => (2, parse_length::<2>(rest, room)?),
@@ -77,14 +84,19 @@ pub(super) fn parse_head(
     };
     let Some(payload_bytes) = payload_bytes else { return Ok(None) };
     let Some(&mask) = rest[length_bytes..].first_chunk() else { return Ok(None) };
-    let frame = Frame { payload_bytes, taken: 0, mask, opcode, fin };
+    let fin = first & FIN != 0;
+    let frame = Frame { payload_bytes, taken: 0, mask, opcode, fin, is_compressed };
     Ok(Some((2 + length_bytes + mask.len(), frame)))
 }
 
-/// FIN, RSV1 to RSV3 and the opcode.
-fn parse_first(first: u8, in_message: bool) -> Result<(bool, Opcode), Error> {
+/// FIN, RSV1 to RSV3 and the opcode: the latter, and whether it begins a compressed message.
+fn parse_first(first: u8, message: &Message, is_agreed: bool) -> Result<(Opcode, bool), Error> {
+    let in_message = message.unfinished_bytes().is_some();
+    // RFC 7692 §6.1: RSV1 is set on the first frame of a message, and on no control frame.
+    let may_begin = matches!(first & OPCODE, TEXT | BINARY);
+    let is_compressed = is_agreed && may_begin && first & RSV == RSV1;
     // RFC 6455 §5.2: "MUST be 0 unless an extension is negotiated".
-    if first & RSV != 0 {
+    if first & RSV != 0 && !is_compressed {
         return Err(Error::ReservedBits);
     }
     let opcode = Opcode::from_bits(first & OPCODE).ok_or(Error::ReservedOpcode)?;
@@ -95,7 +107,7 @@ fn parse_first(first: u8, in_message: bool) -> Result<(bool, Opcode), Error> {
         Opcode::Text | Opcode::Binary if in_message => Err(Error::UnfinishedMessage),
         // RFC 6455 §5.5: control frames "MUST NOT be fragmented".
         Opcode::Close | Opcode::Ping | Opcode::Pong if !fin => Err(Error::FragmentedControl),
-        _ => Ok((fin, opcode)),
+        _ => Ok((opcode, is_compressed)),
     }
 }
 

@@ -8,11 +8,11 @@
 //!
 //! RFC 6455 §8.1: what is not UTF-8 fails the connection. It does so at the first byte that no other
 //! byte can mend, which for a text of megabytes is long before its end. Memory grows by doubling, and
-//! never beyond what the message can become. Binary messages are only collected.
+//! never beyond what the message can become. Binary and compressed messages are only collected.
 
 use std::str::from_utf8;
 
-use super::{Error, Opcode};
+use super::{Error, Limits, Opcode};
 
 /// The payload of an unfinished message, unmasked.
 #[derive(Debug)]
@@ -24,13 +24,21 @@ pub(super) enum Message {
         tail: Tail,
     },
     Binary(Vec<u8>),
+    /// Of text or of bytes: nobody knows what is in it yet.
+    Compressed {
+        is_text: bool,
+        payload: Vec<u8>,
+    },
 }
 
 impl Message {
     /// Does nothing for what is already begun.
-    pub(super) fn begin(&mut self, opcode: Opcode) {
+    pub(super) fn begin(&mut self, opcode: Opcode, is_compressed: bool) {
         if let Message::None = self {
             *self = match opcode {
+                _ if is_compressed => {
+                    Message::Compressed { is_text: opcode == Opcode::Text, payload: Vec::new() }
+                }
                 Opcode::Text => Message::Text { text: String::new(), tail: Tail::default() },
                 _ => Message::Binary(Vec::new()),
             };
@@ -42,7 +50,17 @@ impl Message {
         match self {
             Message::None => None,
             Message::Text { text, tail } => Some(text.len() + usize::from(tail.len)),
-            Message::Binary(bytes) => Some(bytes.len()),
+            Message::Binary(bytes) | Message::Compressed { payload: bytes, .. } => {
+                Some(bytes.len())
+            }
+        }
+    }
+
+    /// The most that all its fragments together may have.
+    pub(super) fn bytes_max(&self, limits: &Limits) -> usize {
+        match self {
+            Message::Compressed { .. } => limits.compressed_bytes_max.unwrap_or(0),
+            _ => limits.message_bytes_max,
         }
     }
 
@@ -56,7 +74,7 @@ impl Message {
                 }
                 tail.append(piece, text)
             }
-            Message::Binary(bytes) => {
+            Message::Binary(bytes) | Message::Compressed { payload: bytes, .. } => {
                 if needed > bytes.capacity() {
                     bytes.reserve_exact(grown(needed, bytes.capacity(), bytes_max) - bytes.len());
                 }

@@ -86,7 +86,7 @@ impl<S: Socket> Server<S> {
     ) {
         let Purpose::Listen { reply, format } = &opening.purpose else { return };
         let (format, tenant) = (*format, opening.tenant);
-        let transport = Transport::of(format.transport);
+        let transport = format.transport();
         if transport != Transport::WebSocket && !self.begin_response(slot, reply, format) {
             return;
         }
@@ -195,7 +195,7 @@ impl<S: Socket> Server<S> {
         self.connections.get_mut(slot).format = format;
         let limits = &self.settings.limits;
         let (heartbeat, poll) = (limits.heartbeat_seconds, limits.poll_seconds);
-        if Transport::of(format.transport) == Transport::LongPoll {
+        if format.transport() == Transport::LongPoll {
             self.park(slot, reply, Tick::after(self.now, poll));
             return true;
         }

@@ -325,7 +325,7 @@ impl Page {
     fn take_frames(&mut self, line: &mut Line, context: &mut Context<'_>) {
         while let Some(talk) = &mut self.talk
             && talk.via == Via::WebSocket
-            && let Some(frame) = take_frame(&mut talk.frames)
+            && let Some(frame) = take_frame(&mut talk.frames, false)
         {
             let offset = talk.received - talk.frames.len() as u64;
             match frame {
