@@ -31,17 +31,17 @@ pub struct UsageError(pub String);
 /// What `--help` prints.
 pub const HELP: &str = "\
 encke: pushes messages to browsers, the moment any back end has one
-
 usage: encke [OPTION…]
 
   --http ADDR|unix:PATH         listen for HTTP; repeatable    [127.0.0.1:8080]
+  --https ADDR|unix:PATH        the same over TLS; repeatable
+  --tls-cert FILE --tls-key FILE  a certificate and its key (PEM); repeatable
   --cometql ADDR|unix:PATH|off  listen for CometQL (MySQL)     [127.0.0.1:3307]
   --cometql-password SECRET     what back ends log in with
   --publish-key SECRET          who shows it may publish; needed to serve others
   --token-secret SECRET         signs tokens (JWT) that channel rules ask for
   --origin ORIGIN|*             let pages of this origin in; repeatable
-  --echo PATH                   a WebSocket endpoint that sends everything back
-  --echo-reverse PATH           the same, text in reverse order
+  --echo PATH, --echo-reverse PATH  WebSocket endpoints that send text back
   --deflate on|off              compress for WebSockets that can read that  [on]
   --config FILE                 all this and more from TOML; SIGHUP rereads it
   --example-config, --check     print such a file; what is in force, what fits

@@ -19,6 +19,7 @@ use crate::reactor::listener::Address;
 use crate::server::Listener;
 use crate::server::limits::Limits;
 use crate::server::settings::{Echo, Origins, Settings, Tenant};
+use crate::server::tls::Certificates;
 
 pub(crate) mod bounds;
 #[cfg(feature = "config")]
@@ -43,6 +44,14 @@ pub(crate) const DESCRIPTORS_RESERVED: u64 = 32;
 pub struct Config {
     /// Where to listen for HTTP.
     pub http: Vec<Address>,
+    /// Where to listen for HTTP over TLS.
+    pub https: Vec<Address>,
+    /// Files of certificates, and beside them those of their keys.
+    pub tls_certs: Vec<PathBuf>,
+    /// See `tls_certs`.
+    pub tls_keys: Vec<PathBuf>,
+    /// What was in these files when they were read last.
+    pub certificates: Certificates,
     /// Where to listen for CometQL: `None` not said, `Some(None)` nowhere.
     pub cometql: Option<Option<Address>>,
     /// At least one; the first is the one whose URLs have no prefix.
@@ -102,6 +111,10 @@ impl Config {
     pub(crate) fn empty() -> Config {
         Config {
             http: Vec::new(),
+            https: Vec::new(),
+            tls_certs: Vec::new(),
+            tls_keys: Vec::new(),
+            certificates: Certificates::default(),
             cometql: None,
             tenants: vec![Tenant::default()],
             origins: Vec::new(),
@@ -122,7 +135,7 @@ impl Config {
     /// Fills in the defaults and refuses what would be open to strangers.
     pub(crate) fn complete(mut self) -> Result<Config, String> {
         let loopback = |port| Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        if self.http.is_empty() {
+        if self.http.is_empty() && self.https.is_empty() {
             self.http.push(loopback(HTTP_PORT));
         }
         if self.cometql.is_none() {
@@ -132,10 +145,11 @@ impl Config {
             let place = self.place("cometql");
             return Err(format!("{place}: this build of encke has no CometQL (feature cometql)"));
         }
-        if self.http.len() >= crate::reactor::LISTENERS_MAX {
+        if self.http.len() + self.https.len() >= crate::reactor::LISTENERS_MAX {
             return Err(format!("{}: too many addresses", self.place("http")));
         }
         self.refuse_open_doors()?;
+        self.read_certificates()?;
         self.refuse_tokens_without_secret()?;
         Ok(self)
     }
@@ -143,12 +157,43 @@ impl Config {
     /// The same, but listening where `running` does: listeners stay as they are until a restart. True if
     /// they should have been others.
     pub(crate) fn keep_listeners(&mut self, running: &Config) -> Result<bool, String> {
-        let is_other = self.http != running.http || self.cometql != running.cometql;
+        let is_other = self.http != running.http
+            || self.https != running.https
+            || self.cometql != running.cometql;
         self.http.clone_from(&running.http);
+        self.https.clone_from(&running.https);
         self.cometql.clone_from(&running.cometql);
         self.places.options.clone_from(&running.places.options);
         self.refuse_open_doors()?;
+        self.refuse_https_without_certificate()?;
+        self.certificates.keep_tickets_of(&running.certificates);
         Ok(is_other)
+    }
+
+    /// Certificates and keys come in pairs, in the order given.
+    fn read_certificates(&mut self) -> Result<(), String> {
+        let (certs, keys) = (self.tls_certs.len(), self.tls_keys.len());
+        if certs != keys {
+            let (cert, key) = (self.place("tls_cert"), self.place("tls_key"));
+            return Err(format!(
+                "every certificate has a key: {cert} names {certs}, {key} names {keys}"
+            ));
+        }
+        let pairs: Vec<_> = self.tls_certs.iter().cloned().zip(self.tls_keys.clone()).collect();
+        let place = self.place("tls_cert");
+        self.certificates = Certificates::load(&pairs).map_err(|why| format!("{place}: {why}"))?;
+        self.refuse_https_without_certificate()
+    }
+
+    fn refuse_https_without_certificate(&self) -> Result<(), String> {
+        match self.https.first() {
+            Some(address) if self.certificates.is_empty() => Err(format!(
+                "{} {address} needs a certificate: --tls-cert FILE and --tls-key FILE (or \
+                 ENCKE_TLS_CERT and ENCKE_TLS_KEY, or [[tls]] in a file)",
+                self.place("https")
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn place<'a>(&'a self, key: &'a str) -> &'a str {
@@ -156,10 +201,13 @@ impl Config {
     }
 
     fn refuse_open_doors(&self) -> Result<(), String> {
-        if let Some(address) = self.http.iter().find(|address| !address.is_local())
-            && let Some(open) = self.tenants.iter().position(|tenant| tenant.publish_key.is_none())
-        {
-            return Err(self.open_door("http", address, open, "publish_key"));
+        let keyless = self.tenants.iter().position(|tenant| tenant.publish_key.is_none());
+        for (key, addresses) in [("http", &self.http), ("https", &self.https)] {
+            if let Some(address) = addresses.iter().find(|address| !address.is_local())
+                && let Some(open) = keyless
+            {
+                return Err(self.open_door(key, address, open, "publish_key"));
+            }
         }
         // A further tenant without a number has no back ends by CometQL.
         let is_open = |(index, tenant): (usize, &Tenant)| {
@@ -217,8 +265,10 @@ impl Config {
     /// Where to listen, and for whom.
     pub fn listens(&self) -> Vec<Listen> {
         let http = self.http.iter().map(|address| (address, Listener::Http));
+        let https = self.https.iter().map(|address| (address, Listener::Https));
         let cometql = self.cometql.iter().flatten().map(|address| (address, Listener::CometQl));
-        http.chain(cometql)
+        http.chain(https)
+            .chain(cometql)
             .map(|(address, listener)| Listen { address: address.clone(), listener })
             .collect()
     }
@@ -235,6 +285,7 @@ impl Config {
         let origins =
             Origins { any: self.origins.contains(&HttpOrigin::Any), listed: listed.collect() };
         let (tenants, echoes) = (self.tenants.clone(), self.echoes.clone());
-        Settings { limits, tenants, origins, echoes, deflate: self.deflate }
+        let (deflate, certificates) = (self.deflate, self.certificates.clone());
+        Settings { limits, tenants, origins, echoes, deflate, certificates }
     }
 }

@@ -56,6 +56,7 @@ fn loop_failed(error: io::Error) -> StartError {
 fn list(addresses: &[(Listener, Address)]) -> String {
     let one = |(listener, address): &(Listener, Address)| match listener {
         Listener::Http => format!("HTTP on {address}"),
+        Listener::Https => format!("HTTPS on {address}"),
         Listener::CometQl => format!("CometQL on {address}"),
     };
     addresses.iter().map(one).collect::<Vec<_>>().join(", ")
@@ -64,7 +65,7 @@ fn list(addresses: &[(Listener, Address)]) -> String {
 /// What SIGHUP does. A broken file changes nothing; where to listen changes with a restart.
 fn read_again(running: Config, descriptors: u64, mut read: ReadConfig) -> ReadAgain {
     Box::new(move || {
-        if running.file.is_none() {
+        if running.file.is_none() && running.tls_certs.is_empty() {
             log::info!("SIGHUP: there is no file to read again (--config FILE)");
             return None;
         }
@@ -74,7 +75,7 @@ fn read_again(running: Config, descriptors: u64, mut read: ReadConfig) -> ReadAg
         };
         match config.keep_listeners(&running) {
             Ok(false) => {}
-            Ok(true) => log::warn!("http and cometql: other addresses need a restart"),
+            Ok(true) => log::warn!("http, https, cometql: other addresses need a restart"),
             Err(why) => return stay(&why),
         }
         Some(Reload { settings: config.settings(descriptors), history: config.history })
@@ -98,6 +99,10 @@ fn announce(config: &Config, addresses: &[(Listener, Address)], clients: usize, 
                 log::info!("listening for HTTP on http://{address}");
             }
             (Listener::Http, address) => log::info!("listening for HTTP on {address}"),
+            (Listener::Https, Address::Tcp(address)) => {
+                log::info!("listening for HTTPS on https://{address}");
+            }
+            (Listener::Https, address) => log::info!("listening for HTTPS on {address}"),
             (Listener::CometQl, address) => log::info!("listening for CometQL on {address}"),
         }
     }

@@ -95,6 +95,8 @@ pub struct Context<'a> {
     pub accounts: &'a [Account<'a>],
     /// The bounds.
     pub limits: &'a Limits,
+    /// Whether back ends may go on inside TLS.
+    pub offers_tls: bool,
     /// Fills a slice with unpredictable bytes.
     pub random: &'a mut dyn FnMut(&mut [u8]),
     /// Unix time.
@@ -117,6 +119,8 @@ pub enum Step {
     Ask(Vec<Command>),
     /// The packet has more statements, for `Session::go_on` when others have had their turn.
     GoOn,
+    /// What comes behind this packet is TLS, and the session goes on inside.
+    StartTls,
     /// Flush, then close.
     Close,
 }

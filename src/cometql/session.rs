@@ -2,6 +2,7 @@
 //!
 //! | phase    | packet                | then                                             |
 //! |----------|-----------------------|--------------------------------------------------|
+//! | Greeted  | request for TLS       | Greeted, and inside TLS from then on             |
 //! | Greeted  | handshake response    | Ready, Switched, or Closed                       |
 //! | Switched | proof                 | Ready or Closed                                  |
 //! | Ready    | COM_CHANGE_USER       | Ready or Switched                                |
@@ -31,7 +32,7 @@ use super::{Context, Error, Step, View, login, texts, variables};
 use crate::hub::command::{Command, Outcome};
 use crate::hub::message::TenantId;
 use crate::proto::mysql::Code;
-use crate::proto::mysql::handshake::{Greeting, Nonce, Plugin};
+use crate::proto::mysql::handshake::{Greeting, Nonce, Plugin, is_tls_request};
 use crate::proto::mysql::packet::{self, Writer};
 use crate::proto::mysql::resultset::{self, Status};
 
@@ -57,6 +58,8 @@ pub struct Session {
     pub(super) multi_statements: bool,
     /// Whether this user may do nothing but log in.
     pub(super) is_check: bool,
+    /// Whether TLS was offered and not asked for yet.
+    may_start_tls: bool,
 }
 
 #[cfg(target_pointer_width = "64")]
@@ -110,7 +113,9 @@ impl Session {
     /// Begins a connection, with the greeting.
     pub fn start(connection_number: u32, context: &mut Context<'_>, out: &mut Vec<u8>) -> Session {
         let nonce = login::fresh_nonce(context);
-        let greeting = Greeting { version: variables::VERSION, connection_number, nonce: &nonce };
+        let offers_tls = context.offers_tls;
+        let greeting =
+            Greeting { version: variables::VERSION, connection_number, nonce: &nonce, offers_tls };
         let mut session = Session {
             phase: Phase::Ready,
             names: "".into(),
@@ -122,6 +127,7 @@ impl Session {
             sequence: u8::MAX,
             multi_statements: false,
             is_check: false,
+            may_start_tls: offers_tls,
         };
         session.write(out, |writer| writer.packet(|payload| greeting.encode(payload)));
         session.phase = Phase::Greeted(Box::new(nonce));
@@ -154,6 +160,11 @@ impl Session {
         };
         self.sequence = packet.sequence;
         let step = match std::mem::replace(&mut self.phase, Phase::Ready) {
+            Phase::Greeted(nonce) if self.may_start_tls && is_tls_request(&packet.payload) => {
+                self.may_start_tls = false;
+                self.phase = Phase::Greeted(nonce);
+                Step::StartTls
+            }
             Phase::Greeted(nonce) => self.on_response(&packet.payload, &nonce, context, out),
             Phase::Switched(switch) => self.on_proof(&packet.payload, &switch, context, out),
             _ => self.on_command(&packet.payload, context, out),

@@ -4,6 +4,7 @@
 //! http = "0.0.0.0:80"            options: what a flag says, in TOML
 //! publish_key = "…"              the first tenant's keys stand at the top
 //! [limits]  [history]            numbers
+//! [[tls]]                        certificates and their keys
 //! [[rule]]                       the first tenant's channel rules
 //! [[tenant]]  [[tenant.rule]]    further tenants
 //! ```
@@ -36,10 +37,11 @@ const RULE_HISTORY_MAX: u64 = 1_000_000;
 /// Options that are on or off, which in a file is true or false.
 const SWITCHES: [&str; 1] = ["deflate"];
 /// Keys at the top besides options and the first tenant's.
-const SECTIONS: [&str; 3] = ["limits", "history", "tenant"];
+const SECTIONS: [&str; 4] = ["limits", "history", "tls", "tenant"];
 /// Keys that every tenant has; `name` is of further ones alone.
 const TENANT_KEYS: [&str; 5] =
     ["publish_key", "token_secret", "cometql_password", "dev_id", "rule"];
+const TLS_KEYS: [&str; 2] = ["cert", "key"];
 const RULE_KEYS: [&str; 7] =
     ["channels", "subscribe", "publish", "presence", "history", "events", "json"];
 
@@ -97,6 +99,7 @@ impl Source<'_> {
             match key.get_ref().as_ref() {
                 "limits" => self.numbers(key, value, &bounds::LIMITS, &mut config.limits)?,
                 "history" => self.numbers(key, value, &bounds::HISTORY, &mut config.history)?,
+                "tls" => self.certificates(value, config)?,
                 // After everything of the first tenant is known.
                 "tenant" => {}
                 name => {
@@ -164,6 +167,37 @@ impl Source<'_> {
             let label = format!("{name}.{}", row.key);
             let number = self.number(&label, value, row.least..=row.most, (row.get)(into))?;
             (row.set)(into, number);
+        }
+        Ok(())
+    }
+
+    /// What `--tls-cert` and `--tls-key` say, a table for each pair.
+    fn certificates(&self, value: &Value<'_>, config: &mut Config) -> Result<(), String> {
+        let Some(list) = value.get_ref().as_array() else {
+            return Err(self.wrong("tls", value, "every certificate begins with [[tls]]"));
+        };
+        for value in list.iter() {
+            let at = value.span().start;
+            let Some(table) = value.get_ref().as_table() else {
+                return Err(self.wrong("tls", value, "every certificate begins with [[tls]]"));
+            };
+            if let Some((key, _)) =
+                in_order(table).into_iter().find(|(key, _)| !TLS_KEYS.contains(&&**key.get_ref()))
+            {
+                return Err(self.unknown(key, &TLS_KEYS));
+            }
+            let file = |key: &str| {
+                let Some(value) = table.get(key) else {
+                    let what = format!("this certificate has no {key}: add {key} = \"FILE\"");
+                    return Err(self.error(at, what));
+                };
+                let name = self.text(key, value, "\"FILE\"")?;
+                options::file_name(name).map_err(|why| self.wrong(key, value, why))
+            };
+            config.tls_certs.push(file("cert")?);
+            config.tls_keys.push(file("key")?);
+            let place = format!("{}: tls", self.place(at));
+            config.places.options.entry("tls_cert").or_insert(place);
         }
         Ok(())
     }
@@ -429,6 +463,9 @@ fn home_of(key: &str) -> Option<&'static str> {
     }
     if is_row(&RULE_KEYS) {
         return Some("under [[rule]]");
+    }
+    if is_row(&TLS_KEYS) {
+        return Some("under [[tls]]");
     }
     if key == "name" {
         return Some("under [[tenant]]: the first tenant has no name");

@@ -29,13 +29,34 @@ impl Choice {
     }
 }
 
-pub(crate) const CHOICES: [Choice; 9] = [
+pub(crate) const CHOICES: [Choice; 12] = [
     Choice {
         flag: "--http",
         variable: "ENCKE_HTTP",
         key: "http",
         apply: |config, value| address(value).map(|address| config.http.push(address)),
         clear: Some(|config| config.http.clear()),
+    },
+    Choice {
+        flag: "--https",
+        variable: "ENCKE_HTTPS",
+        key: "https",
+        apply: |config, value| address(value).map(|address| config.https.push(address)),
+        clear: Some(|config| config.https.clear()),
+    },
+    Choice {
+        flag: "--tls-cert",
+        variable: "ENCKE_TLS_CERT",
+        key: "tls_cert",
+        apply: |config, value| file_name(value).map(|name| config.tls_certs.push(name)),
+        clear: Some(|config| config.tls_certs.clear()),
+    },
+    Choice {
+        flag: "--tls-key",
+        variable: "ENCKE_TLS_KEY",
+        key: "tls_key",
+        apply: |config, value| file_name(value).map(|name| config.tls_keys.push(name)),
+        clear: Some(|config| config.tls_keys.clear()),
     },
     Choice {
         flag: "--cometql",
@@ -152,6 +173,13 @@ pub(crate) fn address(value: &str) -> Result<Address, String> {
     address.map(Address::Tcp).map_err(|_| {
         format!("{value:?} is not an address like 127.0.0.1:8080, [::1]:8080 or unix:PATH")
     })
+}
+
+pub(crate) fn file_name(value: &str) -> Result<PathBuf, String> {
+    match value {
+        "" => Err("a file has a name".to_owned()),
+        name => Ok(PathBuf::from(name)),
+    }
 }
 
 fn secret(value: &str) -> Result<Box<str>, String> {

@@ -40,6 +40,12 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 fn options(out: &mut String, config: &Config) {
     let http = config.http.iter().map(|address| text(&address.to_string()));
     line(out, format_args!("http = [{}]", join(http)));
+    let https = config.https.iter().map(|address| text(&address.to_string()));
+    line(out, format_args!("https = [{}]", join(https)));
+    for (key, files) in [("tls_cert", &config.tls_certs), ("tls_key", &config.tls_keys)] {
+        let files = files.iter().map(|path| text(&path.display().to_string()));
+        line(out, format_args!("{key} = [{}]", join(files)));
+    }
     let cometql = match &config.cometql {
         Some(Some(address)) => address.to_string(),
         _ => "off".to_owned(),

@@ -30,6 +30,8 @@ pub struct Holdings {
     pub furthers: usize,
     /// Boxes for what only some phases have.
     pub extras: usize,
+    /// Connections that speak TLS.
+    pub tls: usize,
     /// Distinct texts that clients of CometServerApi say of themselves.
     pub texts: usize,
     /// Questions that the engine has not answered.
@@ -52,6 +54,7 @@ impl<S: Socket> Server<S> {
             inputs: self.inputs.len(),
             furthers: self.furthers.len(),
             extras: self.extras.len(),
+            tls: self.tls.len(),
             texts: self.texts.len(),
             asks: self.asks.len(),
             feed: self.feed.len(),
@@ -98,6 +101,7 @@ impl<S: Socket> Server<S> {
             + self.inputs.len() * size_of::<Input>()
             + self.furthers.len() * size_of::<Further>()
             + self.extras.len() * size_of::<Extra>()
+            + self.tls.bytes()
     }
 
     /// Follows every link from both ends. Takes as long as there are connections.
@@ -106,6 +110,7 @@ impl<S: Socket> Server<S> {
     /// If one is broken: that is a bug of the server, whatever its clients did.
     pub fn verify(&self) {
         let (mut memberships, mut outboxes, mut inputs, mut furthers, mut extras) = (0, 0, 0, 0, 0);
+        let mut tls = 0;
         for slot in 0..self.connections.end() {
             let Some(conn) = self.connections.peek(slot) else { continue };
             for membership in self.memberships(slot) {
@@ -118,6 +123,7 @@ impl<S: Socket> Server<S> {
             inputs += usize::from(conn.input.is_some());
             furthers += usize::from(conn.more.is_some());
             extras += usize::from(conn.extra.is_some());
+            tls += usize::from(conn.tls.is_some());
         }
         let held = self.holdings();
         assert_eq!(memberships, held.memberships, "every member knows of its membership");
@@ -127,6 +133,7 @@ impl<S: Socket> Server<S> {
         assert_eq!(inputs, held.inputs, "every input box has an owner");
         assert_eq!(furthers, held.furthers, "every further membership has an owner");
         assert_eq!(extras, held.extras, "every extra has an owner");
+        assert_eq!(tls, held.tls, "every TLS session has an owner");
         for ((tenant, name), key) in &self.comet_sessions {
             let conn = self.connections.find(*key).expect("a session has a slot");
             let comet = self.comet(key.slot).expect("it is a session of this dialect");

@@ -187,6 +187,8 @@ pub(crate) struct Conn<S> {
     pub more: Option<PoolIndex>,
     /// What only some phases have: a MySQL session, a poll's callback, a session's name.
     pub extra: Option<PoolIndex>,
+    /// TLS, for those who speak it.
+    pub tls: Option<PoolIndex>,
 }
 
 /// No membership. While a slot is free its `place` chains the free list.
@@ -209,6 +211,7 @@ impl<S> Conn<S> {
             input: None,
             more: None,
             extra: None,
+            tls: None,
         }
     }
 
@@ -230,10 +233,11 @@ impl<S> Conn<S> {
     }
 
     /// Whether a delivery is nothing but writing what all subscribers of its channel and format share:
-    /// one channel, nothing that waits, and no message that is not for it.
+    /// one channel, nothing that waits or has to be sealed, and no message that is not for it.
     pub fn takes_whole_parts(&self) -> bool {
         self.more.is_none()
             && self.outbox.is_none()
+            && self.tls.is_none()
             && self.phase != Phase::LongPoll
             && !self.flags.has_any([Flags::HOLDING, Flags::HAS_SENT, Flags::PRESENCE_ONLY])
     }

@@ -56,6 +56,7 @@ impl<S: Socket> Server<S> {
         self.compressor.forget_unused(self.now.ms / 1000);
         self.decompressor.forget_unused(self.now.ms / 1000);
         self.out.shrink_to(OUT_BYTES_KEPT);
+        self.tls.shrink();
     }
 
     fn on_deadline(&mut self, slot: u32) {

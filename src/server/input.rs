@@ -114,6 +114,9 @@ impl<S: Socket> Server<S> {
             self.queue(key.slot);
             return false;
         }
+        if conn.tls.is_some() {
+            return self.read_records(key, buffer);
+        }
         let Some(socket) = &mut conn.socket else { return false };
         let buffer = &mut buffer[ALIGNED..];
         match socket.read(buffer) {
@@ -143,7 +146,7 @@ impl<S: Socket> Server<S> {
 
     /// Whether to read on.
     #[cold]
-    fn on_read_error(&mut self, slot: u32, kind: ErrorKind) -> bool {
+    pub(super) fn on_read_error(&mut self, slot: u32, kind: ErrorKind) -> bool {
         match kind {
             ErrorKind::WouldBlock => self.connections.get_mut(slot).flags.clear(Flags::UNREAD),
             ErrorKind::Interrupted => return true,
@@ -154,7 +157,7 @@ impl<S: Socket> Server<S> {
 
     /// The peer will send no more; what it asked for is still written. Then this is read once more. Who
     /// listens to a stream and says that nothing more will come is gone.
-    fn at_end(&mut self, slot: u32) {
+    pub(super) fn at_end(&mut self, slot: u32) {
         self.uncork();
         if !self.connections.is_used(slot) {
             return;
@@ -180,7 +183,7 @@ impl<S: Socket> Server<S> {
 
     /// The same for a connection that has a box, with what may be left from before.
     #[inline(never)]
-    fn use_joined(&mut self, key: Key, fresh: &mut [u8]) {
+    pub(super) fn use_joined(&mut self, key: Key, fresh: &mut [u8]) {
         let mut joined = self.take_leftover(key.slot);
         if joined.is_empty() {
             return self.use_fresh(key, fresh);

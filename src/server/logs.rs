@@ -255,6 +255,16 @@ impl<S: Socket> Server<S> {
         self.wire_note(slot, format_args!("ended, {name}"));
     }
 
+    /// What became of its TLS.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "nothing becomes of it"))]
+    #[cold]
+    #[inline(never)]
+    pub(super) fn log_tls(&self, slot: u32, text: fmt::Arguments<'_>) {
+        let (key, peer) = (self.connections.get(slot).key(slot), self.peer(slot));
+        log::debug!(target: CONNECTION, "{key} {peer} {}: TLS, {text}", self.way(slot));
+        self.wire_note(slot, format_args!("TLS, {text}"));
+    }
+
     /// A warning that names a connection; one of many only counts.
     pub(super) fn warn(&mut self, warning: Warning, slot: u32, text: fmt::Arguments<'_>) {
         if log::log_enabled!(target: CONNECTION, Level::Warn)
@@ -272,7 +282,7 @@ impl<S: Socket> Server<S> {
         {
             let (peer, max) = (Peer(socket.peer()), self.settings.limits.connections_max);
             let way = match listener {
-                Listener::Http => HTTP,
+                Listener::Http | Listener::Https => HTTP,
                 Listener::CometQl => COMETQL,
             };
             log::warn!(target: CONNECTION, "- {peer} {way}: refused, all {max} places are taken");

@@ -13,6 +13,9 @@ use crate::hub::delivery::Transport;
 pub(crate) struct Metrics {
     pub accepted: u64,
     pub refused: u64,
+    pub tls_handshakes: u64,
+    /// Handshakes that began and came to nothing.
+    pub tls_failures: u64,
     pub requests: u64,
     pub messages_published: u64,
     pub published_bytes: u64,

@@ -12,6 +12,7 @@
 //! | `http.rs`, `respond.rs`, `route.rs` | requests and answers |
 //! | `websocket.rs`, `mysql.rs` | the two other protocols' connections |
 //! | `compressed.rs` | messages of WebSockets that come and go compressed |
+//! | `tls.rs` | what is between a socket and all of these |
 //! | `comet.rs`, `interned.rs` | clients that speak as CometServerApi.js does |
 //! | `identity.rs` | who a subscriber is |
 //! | `subscribe.rs`, `resume.rs`, `poll.rs`, `deleted.rs`, `presence.rs` | how listening begins and ends, and who is told |
@@ -68,6 +69,11 @@ mod slab;
 pub mod socket;
 mod stats;
 mod subscribe;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls_absent.rs"]
+pub mod tls;
 mod websocket;
 mod wire;
 
@@ -105,12 +111,15 @@ pub use slab::Key;
 use slab::Slab;
 use socket::Socket;
 use subscribe::{Extra, Further};
+use tls::Tls;
 
 /// What a listener is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Listener {
     /// HTTP, and what it is upgraded to.
     Http,
+    /// The same over TLS.
+    Https,
     /// CometQL over the MySQL protocol.
     CometQl,
 }
@@ -151,6 +160,7 @@ pub struct Server<S> {
     inputs: Pool<Input>,
     furthers: Pool<Further>,
     extras: Pool<Extra>,
+    tls: Tls,
     hub: Hub,
     inbox: Inbox,
     engine: Box<dyn Engine>,
@@ -219,6 +229,7 @@ impl<S: Socket> Server<S> {
             inputs: Pool::new(),
             furthers: Pool::new(),
             extras: Pool::new(),
+            tls: Tls::default(),
             inbox: Inbox::default(),
             engine,
             asks: HashMap::new(),
@@ -270,7 +281,7 @@ impl<S: Socket> Server<S> {
         }
         self.metrics.accepted += 1;
         let phase = match listener {
-            Listener::Http => Phase::Http,
+            Listener::Http | Listener::Https => Phase::Http,
             Listener::CometQl => Phase::MySql,
         };
         let limits = &self.settings.limits;
@@ -279,9 +290,19 @@ impl<S: Socket> Server<S> {
             self.connections.insert(Conn { socket: Some(socket), phase, deadline, ..Conn::free() });
         self.metrics.enter(phase, Format::default());
         self.log_begin(key.slot);
-        if listener == Listener::CometQl {
-            self.greet(key.slot);
-            self.uncork();
+        match listener {
+            Listener::Http => {}
+            Listener::Https => {
+                if !self.start_tls(key.slot) {
+                    // A reload took the certificates away, but not the listener.
+                    self.cut(key.slot, Disconnect::Unavailable);
+                    return None;
+                }
+            }
+            Listener::CometQl => {
+                self.greet(key.slot);
+                self.uncork();
+            }
         }
         Some(key)
     }

@@ -60,7 +60,12 @@ impl<S: Socket> Server<S> {
             let lines = annotate::mysql::from_client(&bytes[..used], was_logged_in);
             self.wire_lines(slot, '>', lines);
         }
+        let wants_tls = step == Step::StartTls;
         self.after_step(slot, session, step, out);
+        if wants_tls {
+            self.switch_to_tls(slot, &bytes[used..]);
+            return bytes.len();
+        }
         used
     }
 
@@ -98,7 +103,7 @@ impl<S: Socket> Server<S> {
         }
         self.put_mysql(slot, session, &out);
         match step {
-            Step::More | Step::Replied => {}
+            Step::More | Step::Replied | Step::StartTls => {}
             Step::GoOn => self.leave_unfinished(slot),
             Step::Ask(mut commands) => {
                 let last = commands.pop();
@@ -224,6 +229,7 @@ impl<S: Socket> Server<S> {
         act(&mut Context {
             accounts: &accounts,
             limits: &limits,
+            offers_tls: !settings.certificates.is_empty(),
             random: &mut |bytes| random.fill(bytes),
             unix_second: self.now.unix_second,
             uptime_seconds,

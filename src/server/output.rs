@@ -9,7 +9,7 @@ use super::deadlines::Tick;
 use super::disconnect::Disconnect;
 use super::outbox::{Outbox, Piece, SLICES_MAX};
 use super::socket::Socket;
-use super::{Listener, Server};
+use super::{Listener, Server, tls};
 
 /// Gathered bytes that are written even though more may follow.
 const CORK_BYTES: usize = 64 * 1024;
@@ -100,7 +100,11 @@ impl<S: Socket> Server<S> {
     /// Writes to a connection, after whatever waits for it already.
     #[inline(always)]
     pub(super) fn write(&mut self, slot: u32, chunks: &[Chunk<'_>]) {
-        let written = self.connections.get_mut(slot).write(chunks);
+        let conn = self.connections.get_mut(slot);
+        if let Some(index) = conn.tls {
+            return self.write_sealed(slot, index, chunks);
+        }
+        let written = conn.write(chunks);
         self.wrote(slot, chunks, written);
     }
 
@@ -110,6 +114,18 @@ impl<S: Socket> Server<S> {
         if self.logs.is_watching() {
             self.log_sent(slot, chunks);
         }
+        self.sent(slot, chunks, written);
+    }
+
+    /// Hands bytes to the kernel as they are.
+    pub(super) fn send(&mut self, slot: u32, bytes: &[u8]) {
+        let chunks = [Chunk::Own(bytes)];
+        let written = self.connections.get_mut(slot).write(&chunks);
+        self.sent(slot, &chunks, written);
+    }
+
+    #[inline(always)]
+    fn sent(&mut self, slot: u32, chunks: &[Chunk<'_>], written: io::Result<usize>) {
         let Ok(written) = written else { return self.cut(slot, Disconnect::Failed) };
         self.metrics.bytes_out += written as u64;
         let total: usize = chunks.iter().map(Chunk::len).sum();
@@ -185,6 +201,11 @@ impl<S: Socket> Server<S> {
         if !self.connections.is_used(slot) || self.connections.get(slot).phase == Phase::Closing {
             return;
         }
+        let key = self.connections.get(slot).key(slot);
+        self.end_tls(slot);
+        if self.connections.find(key).is_none() {
+            return;
+        }
         self.count_end(slot, why);
         self.log_end(slot, why);
         self.release(slot);
@@ -225,6 +246,7 @@ impl<S: Socket> Server<S> {
             self.out_slot = None;
         }
         self.release(slot);
+        self.drop_tls(slot);
         if let Some(index) = self.connections.get_mut(slot).outbox.take() {
             self.metrics.queued_bytes -= self.outboxes.take(index).bytes() as u64;
         }
@@ -241,6 +263,7 @@ impl<S: Socket> Server<S> {
                 b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n\
                   Content-Length: 0\r\n\r\n"
             }
+            Listener::Https => tls::NO_ROOM,
             // ERR 1040 in place of the greeting; without a SQLSTATE, as no version is agreed on yet.
             Listener::CometQl => b"\x17\0\0\0\xff\x10\x04Too many connections",
         };

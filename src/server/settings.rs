@@ -1,6 +1,7 @@
 //! What an operator decides, in the form the server uses.
 
 use super::limits::Limits;
+use super::tls::Certificates;
 use crate::engines::memory::{self, Keep};
 use crate::hub::message::TenantId;
 pub use crate::hub::rules::{Rule, Who};
@@ -19,6 +20,8 @@ pub struct Settings {
     pub echoes: Vec<Echo>,
     /// Whether messages are compressed for WebSocket clients that can read that.
     pub deflate: bool,
+    /// For everybody who speaks TLS.
+    pub certificates: Certificates,
 }
 
 /// An isolated part of the hub.
@@ -68,6 +71,7 @@ impl Default for Settings {
             origins: Origins::default(),
             echoes: Vec::new(),
             deflate: deflate::IS_PRESENT,
+            certificates: Certificates::default(),
         }
     }
 }

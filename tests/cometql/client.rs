@@ -165,6 +165,7 @@ fn context<'a>(
     Context {
         accounts,
         limits,
+        offers_tls: false,
         random,
         unix_second: world.second,
         uptime_seconds: 60,
@@ -246,6 +247,7 @@ impl Client {
             match step {
                 Step::More => return,
                 Step::Replied | Step::GoOn => {}
+                Step::StartTls => panic!("TLS was not offered"),
                 Step::Ask(commands) => {
                     self.asked.extend(commands.iter().cloned());
                     let outcome = world.outcome.clone().unwrap_or_else(|| world.run(commands));

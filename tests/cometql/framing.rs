@@ -63,6 +63,7 @@ fn nothing_is_taken_while_an_answer_is_due() {
     let mut context = encke::cometql::Context {
         accounts: client.accounts,
         limits: &limits,
+        offers_tls: false,
         random: &mut random,
         unix_second: 0,
         uptime_seconds: 0,

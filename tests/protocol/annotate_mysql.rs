@@ -22,7 +22,8 @@ fn written(sequence: u8, write: impl FnOnce(&mut Writer<'_>)) -> Vec<String> {
 #[test]
 fn a_greeting_is_taken_apart() {
     let nonce = Nonce::from_random([b'n'; 20]);
-    let greeting = Greeting { version: "8.0.0-encke", connection_number: 3, nonce: &nonce };
+    let greeting =
+        Greeting { version: "8.0.0-encke", connection_number: 3, nonce: &nonce, offers_tls: false };
     let lines = written(0, |writer| writer.packet(|out| greeting.encode(out)));
     assert_eq!(
         lines,

@@ -251,7 +251,8 @@ fn commands() {
 #[test]
 fn greeting() {
     let nonce = Nonce::from_random(std::array::from_fn(|i| i as u8 + 1));
-    let greeting = Greeting { version: "5.7.99-x", connection_number: 11, nonce: &nonce };
+    let greeting =
+        Greeting { version: "5.7.99-x", connection_number: 11, nonce: &nonce, offers_tls: false };
     let mut out = Vec::new();
     greeting.encode(&mut out);
     let expect = [

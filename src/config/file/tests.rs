@@ -260,6 +260,8 @@ fn the_example_is_the_default() {
 fn the_example_has_every_key_and_each_of_its_lines_is_good() {
     let text = everything_in(EXAMPLE.unwrap());
     let mut config = parse("example.toml", &text).unwrap();
+    // Nobody has these files.
+    assert_eq!((config.tls_certs.drain(..).count(), config.tls_keys.drain(..).count()), (1, 1));
     if !crate::config::HAS_COMETQL {
         config.cometql = Some(None);
     }
@@ -277,6 +279,7 @@ fn the_example_has_every_key_and_each_of_its_lines_is_good() {
     has(section("history"), &bounds::HISTORY.each_ref().map(|bound| bound.key));
     let first =
         |name: &str| table.get(name).unwrap().get_ref().as_array().unwrap().first().unwrap();
+    has(first("tls").get_ref().as_table().unwrap(), &TLS_KEYS);
     has(first("rule").get_ref().as_table().unwrap(), &RULE_KEYS);
     let tenant = first("tenant").get_ref().as_table().unwrap();
     has(tenant, &TENANT_KEYS);
@@ -289,6 +292,8 @@ fn what_is_shown_is_a_file_that_says_the_same() {
     if !crate::config::HAS_COMETQL {
         config.cometql = Some(None);
     }
+    config.tls_certs.clear();
+    config.tls_keys.clear();
     config
         .echoes
         .push(crate::server::settings::Echo { path: "/\"\u{7f}\\".into(), is_reversed: false });
@@ -312,7 +317,9 @@ fn the_readme_names_every_key() {
     let readme = include_str!("../../../README.md");
     let numbers = bounds::LIMITS.iter().map(|bound| bound.key);
     let numbers = numbers.chain(bounds::HISTORY.iter().map(|bound| bound.key));
-    for key in top_keys().into_iter().chain(TENANT_KEYS).chain(RULE_KEYS).chain(numbers) {
+    for key in
+        top_keys().into_iter().chain(TENANT_KEYS).chain(RULE_KEYS).chain(TLS_KEYS).chain(numbers)
+    {
         assert!(readme.contains(&format!("`{key}`")), "README.md does not name `{key}`");
     }
 }

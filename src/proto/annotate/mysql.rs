@@ -6,7 +6,7 @@
 
 use super::{hidden, quote};
 use crate::proto::mysql::command::{self, Command};
-use crate::proto::mysql::handshake::Response;
+use crate::proto::mysql::handshake::{Response, is_tls_request};
 use crate::proto::mysql::packet::HEADER_BYTES;
 use crate::proto::mysql::value::{Malformed, Reader};
 
@@ -70,6 +70,8 @@ const STATUSES: [&str; 16] = [
 const EXECUTE_HEAD_BYTES: usize = 9;
 /// Of an answer to COM_STMT_PREPARE, without definitions.
 const PREPARED_BYTES: usize = 12;
+/// The longest proof there is; inside TLS the second packet is the response, which is longer.
+const PROOF_BYTES_MAX: usize = 32;
 
 /// A table whose rows are secrets: a statement that names it is not shown.
 const SECRET_TABLE: &str = "users_auth";
@@ -79,7 +81,9 @@ pub fn from_client(bytes: &[u8], is_logged_in: bool) -> Vec<String> {
     each_packet(bytes, |sequence, payload| match (is_logged_in, sequence) {
         (true, 0) => of_command(payload),
         (true, _) => vec![format!("goes on with the command, {} bytes of it", payload.len())],
+        (false, 1) if is_tls_request(payload) => vec!["asks for TLS".to_owned()],
         (false, 1) => of_response(payload),
+        (false, 2) if payload.len() > PROOF_BYTES_MAX => of_response(payload),
         (false, _) => vec![format!("proof {}", hidden(payload))],
     })
 }

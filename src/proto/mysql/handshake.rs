@@ -20,8 +20,10 @@
 //!   caching_sha2_password   SHA256(password) XOR SHA256(SHA256(SHA256(password)) + nonce)  32 bytes
 //! ```
 //!
-//! Limits: the packet's. Left out: TLS (a client that asks for it without an offer sends a response
-//! that is too short), the protocol before 4.1, full authentication. Read over: the filler
+//! A client that wants TLS, where it is offered, sends the response's first 32 bytes alone, and the whole
+//! of it again as the first packet inside (Protocol::SSLRequest).
+//!
+//! Limits: the packet's. Left out: the protocol before 4.1, full authentication. Read over: the filler
 //! (libmariadb and mysql2 put bits there), the charset, the greatest packet, the attributes.
 //!
 //! ```
@@ -43,6 +45,7 @@ pub const NONCE_BYTES: usize = 20;
 const CONNECT_WITH_DB: u32 = 0x0000_0008;
 const COMPRESS: u32 = 0x0000_0020;
 const PROTOCOL_41: u32 = 0x0000_0200;
+const SSL: u32 = 0x0000_0800;
 const SECURE_CONNECTION: u32 = 0x0000_8000;
 const MULTI_STATEMENTS: u32 = 0x0001_0000;
 const PLUGIN_AUTH: u32 = 0x0008_0000;
@@ -50,8 +53,8 @@ const PLUGIN_AUTH_LENENC: u32 = 0x0020_0000;
 
 /// What the greeting offers. LONG_PASSWORD, LONG_FLAG, IGNORE_SPACE, INTERACTIVE and TRANSACTIONS
 /// mean nothing here, but old clients look for them. CONNECT_ATTRS is offered so that what clients
-/// send anyway has a place. Not there, because nothing stands behind them: SSL, COMPRESS,
-/// LOCAL_FILES, DEPRECATE_EOF.
+/// send anyway has a place. SSL comes with certificates. Not there, because nothing stands behind
+/// them: COMPRESS, LOCAL_FILES, DEPRECATE_EOF.
 const OFFERED: u32 = 0x0000_0001 // LONG_PASSWORD
     | 0x0000_0004 // LONG_FLAG
     | CONNECT_WITH_DB
@@ -159,12 +162,15 @@ pub struct Greeting<'a> {
     pub connection_number: u32,
     /// For the proof.
     pub nonce: &'a Nonce,
+    /// Whether the client may go on inside TLS.
+    pub offers_tls: bool,
 }
 
 impl Greeting<'_> {
     /// Appends the payload.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let [low0, low1, high0, high1] = OFFERED.to_le_bytes();
+        let offered = if self.offers_tls { OFFERED | SSL } else { OFFERED };
+        let [low0, low1, high0, high1] = offered.to_le_bytes();
         out.push(10);
         put_nul_string(out, self.version.as_bytes());
         out.extend_from_slice(&self.connection_number.to_le_bytes());
@@ -194,6 +200,13 @@ pub fn encode_fast_success(out: &mut Vec<u8>) {
 fn put_nul_string(out: &mut Vec<u8>, string: &[u8]) {
     out.extend_from_slice(string);
     out.push(0);
+}
+
+/// Whether this payload asks for TLS: what comes next on the wire is a ClientHello.
+pub fn is_tls_request(payload: &[u8]) -> bool {
+    // Capabilities, greatest packet, charset, filler; a response has at least a user's NUL behind them.
+    let [low0, low1, ..] = *payload else { return false };
+    payload.len() == 4 + 4 + 1 + 23 && u32::from(u16::from_le_bytes([low0, low1])) & SSL != 0
 }
 
 /// The client's first packet. Borrows the packet.
