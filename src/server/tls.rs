@@ -12,6 +12,7 @@
 
 mod certificates;
 mod session;
+mod traffic;
 
 use std::mem;
 

@@ -5,12 +5,17 @@
 //!  Shaking ──▶ Open ──close_notify──▶ HalfClosed ─┐
 //!     └──────────┴──────fault, or our own─────────┴──▶ Ended
 //! ```
+//! The library shakes hands, and speaks TLS 1.2 to the end. What TLS 1.3 can be made of its keys alone,
+//! `traffic.rs` goes on with.
 
+use std::mem;
 use std::sync::Arc;
 
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
-use rustls::{Error, ServerConfig};
+use rustls::{Error, ProtocolVersion, ServerConfig};
+
+use super::traffic::{Said, Traffic};
 
 /// Where a connection is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,7 +32,7 @@ pub(crate) enum State {
 
 /// See the module's documentation.
 pub(crate) struct Session {
-    connection: UnbufferedServerConnection,
+    way: Way,
     /// The beginning of a record, or of a message of the handshake.
     rest: Vec<u8>,
     state: State,
@@ -35,14 +40,17 @@ pub(crate) struct Session {
     has_begun: bool,
 }
 
-/// There is no end to what can be wrong with bytes; one thing with ours: too many for one key.
-#[derive(Debug)]
-pub(crate) struct Exhausted;
+/// Who makes and reads records.
+enum Way {
+    Library(Box<UnbufferedServerConnection>),
+    Keys(Traffic),
+    Nobody,
+}
 
 impl Session {
     pub fn start(config: Arc<ServerConfig>) -> Result<Session, Error> {
-        let connection = UnbufferedServerConnection::new(config)?;
-        Ok(Session { connection, rest: Vec::new(), state: State::Shaking, has_begun: false })
+        let way = Way::Library(Box::new(UnbufferedServerConnection::new(config)?));
+        Ok(Session { way, rest: Vec::new(), state: State::Shaking, has_begun: false })
     }
 
     pub fn state(&self) -> State {
@@ -61,15 +69,19 @@ impl Session {
 
     /// What was agreed on: `TLS 1.3, TLS13_AES_256_GCM_SHA384`.
     pub fn agreed(&self) -> String {
-        let version = match self.connection.protocol_version() {
-            Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
-            Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        let (version, suite) = match &self.way {
+            Way::Library(it) => {
+                (it.protocol_version(), it.negotiated_cipher_suite().map(|suite| suite.suite()))
+            }
+            Way::Keys(traffic) => (Some(ProtocolVersion::TLSv1_3), Some(traffic.suite())),
+            Way::Nobody => (None, None),
+        };
+        let version = match version {
+            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
             _ => "TLS",
         };
-        match self.connection.negotiated_cipher_suite() {
-            Some(suite) => format!("{version}, {:?}", suite.suite()),
-            None => version.to_owned(),
-        }
+        suite.map_or(version.to_owned(), |suite| format!("{version}, {suite:?}"))
     }
 
     /// Takes all that has arrived, `rest` in front of it. Appends what it says to `plain`, and to
@@ -81,53 +93,36 @@ impl Session {
         sealed: &mut Vec<u8>,
     ) -> Result<(), Error> {
         self.has_begun = true;
-        if self.state == State::Ended {
-            return Ok(());
-        }
-        let mut at = 0;
-        loop {
-            let status = self.connection.process_tls_records(&mut records[at..]);
-            let UnbufferedStatus { mut discard, state } = status;
-            let goes_on = match state {
-                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                    while let Some(record) = traffic.next_record() {
-                        let record = record?;
-                        discard += record.discard;
-                        plain.extend_from_slice(record.payload);
-                    }
-                    true
-                }
-                Ok(ConnectionState::EncodeTlsData(mut data)) => {
-                    append(sealed, |space| data.encode(space), needed_to_encode);
-                    true
-                }
-                Ok(ConnectionState::TransmitTlsData(data)) => {
-                    data.done();
-                    true
-                }
-                Ok(ConnectionState::PeerClosed) => {
-                    self.state = State::HalfClosed;
-                    true
-                }
-                // Early data is not offered, so it does not come.
-                Ok(_) => false,
-                Err(error) => {
-                    self.state = State::Ended;
-                    self.append_last_records(&mut records[at + discard..], sealed);
-                    self.rest = Vec::new();
-                    return Err(error);
-                }
-            };
-            at += discard;
-            if !goes_on {
-                break;
+        let mut used = 0;
+        let said = match &mut self.way {
+            Way::Library(connection) => ask_library(connection, records, &mut used, plain, sealed),
+            Way::Keys(traffic) => traffic.open(records, &mut used, plain, sealed),
+            Way::Nobody => return Ok(()),
+        };
+        match said {
+            Ok(said) => {
+                self.advance(said);
+                self.keep(&records[used..]);
+                self.go_on_with_keys()
+            }
+            Err(error) => {
+                self.give_up();
+                Err(error)
             }
         }
-        if self.state == State::Shaking && !self.connection.is_handshaking() {
+    }
+
+    fn advance(&mut self, said: Said) {
+        let is_shaking = match &self.way {
+            Way::Library(connection) => connection.is_handshaking(),
+            _ => false,
+        };
+        if self.state == State::Shaking && !is_shaking {
             self.state = State::Open;
         }
-        self.keep(&records[at..]);
-        Ok(())
+        if said == Said::Close {
+            self.state = State::HalfClosed;
+        }
     }
 
     fn keep(&mut self, rest: &[u8]) {
@@ -140,55 +135,143 @@ impl Session {
         }
     }
 
-    /// What a fault makes us say. Only as long as there is something: the library aborts if it is shown
-    /// the same fault twice.
-    fn append_last_records(&mut self, records: &mut [u8], sealed: &mut Vec<u8>) {
-        while self.connection.wants_write()
-            && let Ok(ConnectionState::EncodeTlsData(mut data)) =
-                self.connection.process_tls_records(records).state
-        {
-            append(sealed, |space| data.encode(space), needed_to_encode);
+    /// Between two records the library is not needed any more, if its keys are enough.
+    fn go_on_with_keys(&mut self) -> Result<(), Error> {
+        let is_between = self.state == State::Open && self.rest.is_empty();
+        match mem::replace(&mut self.way, Way::Nobody) {
+            Way::Library(connection) if is_between && Traffic::fits(&connection) => {
+                let traffic = Traffic::of(*connection).inspect_err(|_| self.give_up())?;
+                self.way = Way::Keys(traffic);
+            }
+            other => self.way = other,
         }
+        Ok(())
+    }
+
+    fn give_up(&mut self) {
+        self.state = State::Ended;
+        self.way = Way::Nobody;
+        self.rest = Vec::new();
     }
 
     /// Appends records with `plain` in them; nothing, after the end.
-    pub fn seal(&mut self, plain: &[u8], sealed: &mut Vec<u8>) -> Result<(), Exhausted> {
-        if self.state == State::Ended {
-            return Ok(());
-        }
-        loop {
-            // With what is left over, as the library counts from its beginning.
-            match self.connection.process_tls_records(&mut self.rest).state {
-                Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-                    let encrypt = |space: &mut [u8]| traffic.encrypt(plain, space);
-                    return match append(sealed, encrypt, needed_to_encrypt) {
-                        true => Ok(()),
-                        false => Err(Exhausted),
-                    };
-                }
-                // The answer to a change of keys.
-                Ok(ConnectionState::EncodeTlsData(mut data)) => {
-                    append(sealed, |space| data.encode(space), needed_to_encode);
-                }
-                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-                Ok(ConnectionState::PeerClosed) => self.state = State::HalfClosed,
-                _ => return Err(Exhausted),
+    pub fn seal(&mut self, plain: &[u8], sealed: &mut Vec<u8>) -> Result<(), Error> {
+        match &mut self.way {
+            Way::Library(connection) => {
+                // With what is left over, as the library counts from its beginning.
+                let encrypt = |traffic: &mut WriteTraffic<'_>, space: &mut [u8]| {
+                    traffic.encrypt(plain, space)
+                };
+                let is_sealed = with_library(connection, &mut self.rest, sealed, encrypt);
+                if is_sealed { Ok(()) } else { Err(Error::EncryptError) }
             }
+            Way::Keys(traffic) => traffic.seal(plain, sealed),
+            Way::Nobody => Ok(()),
         }
     }
 
     /// Appends the word that ends our side, if there is anybody to say it to.
     pub fn end(&mut self, sealed: &mut Vec<u8>) {
-        let is_open = matches!(self.state, State::Open | State::HalfClosed);
-        self.state = State::Ended;
-        if is_open
-            && let Ok(ConnectionState::WriteTraffic(mut traffic)) =
-                self.connection.process_tls_records(&mut self.rest).state
-        {
-            let close = |space: &mut [u8]| traffic.queue_close_notify(space);
-            append(sealed, close, needed_to_encrypt);
+        if matches!(self.state, State::Open | State::HalfClosed) {
+            match &mut self.way {
+                Way::Library(connection) => {
+                    let close = |traffic: &mut WriteTraffic<'_>, space: &mut [u8]| {
+                        traffic.queue_close_notify(space)
+                    };
+                    with_library(connection, &mut self.rest, sealed, close);
+                }
+                // If it cannot be said, the end comes without.
+                Way::Keys(traffic) => drop(traffic.close(sealed)),
+                Way::Nobody => {}
+            }
         }
-        self.rest = Vec::new();
+        self.give_up();
+    }
+}
+
+type WriteTraffic<'c> = rustls::unbuffered::WriteTraffic<'c, rustls::server::ServerConnectionData>;
+
+/// Lets the library use what is whole of `records`.
+fn ask_library(
+    connection: &mut UnbufferedServerConnection,
+    records: &mut [u8],
+    used: &mut usize,
+    plain: &mut Vec<u8>,
+    sealed: &mut Vec<u8>,
+) -> Result<Said, Error> {
+    let mut said = Said::More;
+    loop {
+        let status = connection.process_tls_records(&mut records[*used..]);
+        let UnbufferedStatus { mut discard, state } = status;
+        let goes_on = match state {
+            Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                while let Some(record) = traffic.next_record() {
+                    let record = record?;
+                    discard += record.discard;
+                    plain.extend_from_slice(record.payload);
+                }
+                true
+            }
+            Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                append(sealed, |space| data.encode(space), needed_to_encode);
+                true
+            }
+            Ok(ConnectionState::TransmitTlsData(data)) => {
+                data.done();
+                true
+            }
+            Ok(ConnectionState::PeerClosed) => {
+                said = Said::Close;
+                true
+            }
+            // Early data is not offered, so it does not come.
+            Ok(_) => false,
+            Err(error) => {
+                append_last_records(connection, &mut records[*used + discard..], sealed);
+                return Err(error);
+            }
+        };
+        *used += discard;
+        if !goes_on {
+            return Ok(said);
+        }
+    }
+}
+
+/// What a fault makes the library say. Only as long as there is something: it aborts if it is shown the
+/// same fault twice.
+fn append_last_records(
+    connection: &mut UnbufferedServerConnection,
+    records: &mut [u8],
+    sealed: &mut Vec<u8>,
+) {
+    while connection.wants_write()
+        && let Ok(ConnectionState::EncodeTlsData(mut data)) =
+            connection.process_tls_records(records).state
+    {
+        append(sealed, |space| data.encode(space), needed_to_encode);
+    }
+}
+
+/// Appends what `write` makes, behind what the library itself has to say. False if it cannot.
+fn with_library(
+    connection: &mut UnbufferedServerConnection,
+    rest: &mut [u8],
+    sealed: &mut Vec<u8>,
+    write: impl Fn(&mut WriteTraffic<'_>, &mut [u8]) -> Result<usize, EncryptError>,
+) -> bool {
+    loop {
+        match connection.process_tls_records(rest).state {
+            Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                return append(sealed, |space| write(&mut traffic, space), needed_to_encrypt);
+            }
+            // The answer to a change of keys.
+            Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                append(sealed, |space| data.encode(space), needed_to_encode);
+            }
+            Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
+            _ => return false,
+        }
     }
 }
 
