@@ -21,7 +21,7 @@ export async function startServer({ http = "127.0.0.1:0", cometql = "127.0.0.1:0
   running.add(child);
   const ended = once(child, "exit").finally(() => running.delete(child));
   ended.catch(() => {});
-  const server = { said: "", url: undefined, sqlPort: undefined };
+  const server = { said: "", url: undefined, secure: undefined, sqlPort: undefined };
   server.stop = async () => {
     child.kill("SIGTERM");
     const [code] = await ended;
@@ -31,6 +31,7 @@ export async function startServer({ http = "127.0.0.1:0", cometql = "127.0.0.1:0
     child.on("error", failed);
     child.stderr.setEncoding("utf8").on("data", text => {
       server.said += text;
+      server.secure ??= server.said.match(/listening for HTTPS on (https:\/\/[^\s]+:\d+)/)?.[1];
       server.url ??= server.said.match(/listening for HTTP on (http:\/\/[^\s]+:\d+)/)?.[1];
       server.sqlPort ??= server.said.match(/listening for CometQL on [^\s]+:(\d+)/)?.[1];
       if (server.url && (server.sqlPort || cometql === "off")) ready();

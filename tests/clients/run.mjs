@@ -13,6 +13,7 @@ import { check, count, curl, done, group, program, subscriber, within } from "./
 import { checkPrograms, withTenants } from "./programs.mjs";
 import { checkDeflate } from "./deflate_cases.mjs";
 import { checkWebSocketCases } from "./websocket_cases.mjs";
+import { checkTls } from "./tls.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const password = "s3cret '\"\\ ü";
@@ -152,6 +153,7 @@ for (let round = 0; round < rounds && !process.env.ONLY_CLIENT; round++) {
   await group("curl", () => checkKey(locked));
   if (round === 0) await group("mariadb", () => withTenants(checkCommandLine));
 }
+if (!process.env.ONLY_CLIENT || process.env.ONLY_CLIENT === "tls") await group("tls", checkTls);
 await checkPrograms();
 await checkWebSockets();
 await check("both servers end with 0 at SIGTERM", async () => {
