@@ -11,6 +11,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { certificates } from "./certificates.mjs";
 import { publish, startServer } from "./encke.mjs";
 import { check, group, program, subscriber } from "./harness.mjs";
 
@@ -39,8 +40,8 @@ const PROGRAMS = [
   { name: "node_mysql", command: [process.execPath, "node_mysql.mjs"], ways: ["quoted", "filled"] },
   { name: "node_mysql2", command: [process.execPath, "node_mysql2.mjs"], ways: ["quoted", "filled", "bound"] },
   { name: "pymysql", command: ["python3", "-B", "pymysql_client.py"], ways: ["quoted", "filled"], env: python },
-  { name: "connector_pure", command: ["python3", "-B", "connector.py", "pure"], ways: ["filled", "bound"], env: python },
-  { name: "connector_c", command: ["python3", "-B", "connector.py", "c"], ways: ["filled", "bound"], env: python },
+  { name: "connector_pure", command: ["python3", "-B", "connector.py", "pure"], ways: ["filled", "bound"], env: python, likesTls: true },
+  { name: "connector_c", command: ["python3", "-B", "connector.py", "c"], ways: ["filled", "bound"], env: python, likesTls: true },
   { name: "dbd_mysql", command: ["perl", "dbi.pl", "mysql"], ways: ["quoted", "filled", "bound"] },
   { name: "dbd_mariadb", command: ["perl", "dbi.pl", "MariaDB"], ways: ["quoted", "filled", "bound"] },
   { name: "jdbc", command: ["java", "-cp", driver, "Jdbc.java"], ways: ["filled", "bound"] },
@@ -121,14 +122,24 @@ async function checkProgram(server, { name, command: [command, ...args], ways, e
   await seenInShop.stop();
 }
 
+/** The same with a client that goes on inside TLS wherever it is offered. */
+async function checkInsideTls(server, each) {
+  const inside = { ...each, name: `${each.name}_tls` };
+  await checkProgram(server, inside);
+  await check(`${inside.name}: all of that went through TLS`, async () => {
+    const { tls } = await (await fetch(`${server.url}/stats`)).json();
+    assert.ok(tls.handshakes > 0 && tls.failures === 0, JSON.stringify(tls));
+  });
+}
+
 /** A server of two tenants for `run` alone: it counts wrong passwords and answers them slower every time. */
-export async function withTenants(run) {
+export async function withTenants(run, args = []) {
   const folder = await mkdtemp(join(tmpdir(), "encke-clients-"));
   const file = join(folder, "encke.toml");
   const keys = ({ user, password }) => `dev_id = ${user}\ncometql_password = ${JSON.stringify(password)}\n`; // TOML quotes alike
   await writeFile(file, `${keys(account)}[[tenant]]\nname = "shop"\n${keys(shop)}`);
   try {
-    const server = await startServer({ args: ["--config", file] });
+    const server = await startServer({ args: ["--config", file, ...args] });
     await run(server);
     assert.equal(await server.stop(), 0);
   } finally {
@@ -140,5 +151,6 @@ export async function checkPrograms() {
   const only = process.env.ONLY_CLIENT ?? ""; // a name's beginning, for who works on one
   for (const each of PROGRAMS.filter(({ name }) => name.startsWith(only))) {
     await group(each.name, () => withTenants(server => checkProgram(server, each)));
+    if (each.likesTls) await group(each.name, () => withTenants(server => checkInsideTls(server, each), certificates().args));
   }
 }
