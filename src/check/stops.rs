@@ -11,6 +11,8 @@ use crate::server::limits::Limits;
 /// What encke itself keeps of an idle subscriber of one channel: 56 in use, 55 to 67 of the process, by how
 /// full its arrays happen to be.
 pub(super) const USER_BYTES: u64 = 64;
+/// What encke and rustls keep of one that speaks TLS 1.3, beside that. (TLS 1.2: three times as much.)
+pub(super) const TLS_BYTES: u64 = 1_040;
 /// What the kernel keeps of its connection: 3,848 in objects (socket, inode, dentry, file, epoll), which
 /// fill their pages to 94 %, and 8 to 16 for a place in the table of descriptors.
 pub(super) const KERNEL_BYTES: u64 = 4_096;
@@ -67,7 +69,7 @@ impl Stop {
             ),
             Kind::OpenFiles | Kind::Registrations | Kind::Tracked => format!("{to}:"),
             Kind::Memory => {
-                let more = grouped((1 << 30) / bytes_each(machine) / 1_000 * 1_000);
+                let more = grouped((1 << 30) / bytes_each(config, machine) / 1_000 * 1_000);
                 let less = match keeps_much(config) {
                     true => ". Or keep less, in [history] of the configuration file:",
                     false => ".",
@@ -94,7 +96,7 @@ impl Stop {
             }
             Kind::Memory => Vec::new(),
             Kind::Group => {
-                let bytes = clients.saturating_sub(self.clients) * bytes_each(machine);
+                let bytes = clients.saturating_sub(self.clients) * bytes_each(config, machine);
                 let most = machine.group.as_ref().map_or(0, |group| group.most) + bytes;
                 let megabytes = most.div_ceil(1024 * 1024);
                 vec![
@@ -181,13 +183,14 @@ fn memory(
 ) -> Option<Stop> {
     let bytes = bytes?;
     let history = config.history.history_bytes_max as u64;
-    let each = bytes_each(machine);
+    let each = bytes_each(config, machine);
     let tracked = if is_tracking(machine) { format!(" + {TRACKED_BYTES}") } else { String::new() };
     let why = format!(
-        "{} {words} − {} history − {}; {USER_BYTES} + {}{tracked} B each",
+        "{} {words} − {} history − {}; {} + {}{tracked} B each",
         megabytes(bytes),
         megabytes(history),
         megabytes(PROGRAM_BYTES),
+        grouped(own_bytes(config)),
         grouped(KERNEL_BYTES),
     );
     Some(Stop::new(kind, free(bytes, config) / each, why))
@@ -198,8 +201,13 @@ pub(super) fn free(bytes: u64, config: &Config) -> u64 {
     bytes.saturating_sub(config.history.history_bytes_max as u64 + PROGRAM_BYTES)
 }
 
-fn bytes_each(machine: &Machine) -> u64 {
-    USER_BYTES + KERNEL_BYTES + if is_tracking(machine) { TRACKED_BYTES } else { 0 }
+fn bytes_each(config: &Config, machine: &Machine) -> u64 {
+    own_bytes(config) + KERNEL_BYTES + if is_tracking(machine) { TRACKED_BYTES } else { 0 }
+}
+
+/// Of our own. Where TLS is spoken at all, everybody may be one who does.
+fn own_bytes(config: &Config) -> u64 {
+    USER_BYTES + if config.https.is_empty() { 0 } else { TLS_BYTES }
 }
 
 /// The module may be loaded without a rule that has it look at anything.

@@ -1,5 +1,5 @@
 use super::machine::{Group, Machine, Table};
-use super::stops::{KERNEL_BYTES, PROGRAM_BYTES, TRACKED_BYTES, USER_BYTES};
+use super::stops::{KERNEL_BYTES, PROGRAM_BYTES, TLS_BYTES, TRACKED_BYTES, USER_BYTES};
 use super::*;
 
 /// A machine of eight gigabytes whose limits nobody has raised.
@@ -140,6 +140,25 @@ fn each_stop_stops_and_is_raised_to_the_next() {
         assert!(text.contains(&format!("# > {name} ")), "{text}");
         assert!(has(&text, &format!("#     {command}")), "{command}\n{text}");
     }
+}
+
+#[test]
+fn who_speaks_tls_takes_more() {
+    let machine = Machine { descriptors: 10_000_000, watches: None, ..machine() };
+    let mut config = Config::empty();
+    let clients = |config: &Config| {
+        let text = capacity(config, &machine);
+        let line = text.lines().find(|line| line.contains("> memory ")).expect(&text);
+        let number = line.split_whitespace().nth(3).expect(line).replace(',', "");
+        (number.parse::<f64>().expect(line), line.to_owned())
+    };
+    config.limits.connections_max = 100_000_000;
+    let (plain, _) = clients(&config);
+    config.https.push(crate::config::options::address("127.0.0.1:443").unwrap());
+    let (secure, line) = clients(&config);
+    let each = (USER_BYTES + KERNEL_BYTES) as f64;
+    assert!((plain / secure - (each + TLS_BYTES as f64) / each).abs() < 0.01, "{line}");
+    assert!(line.contains("1,104 + 4,096 B each"), "{line}");
 }
 
 #[test]
