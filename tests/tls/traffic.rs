@@ -190,6 +190,27 @@ fn a_message_of_the_handshake_that_is_never_finished_disturbs_no_write() {
 }
 
 #[test]
+fn asking_for_keys_again_and_again_makes_nothing_grow() {
+    let mut world = world();
+    let mut client = open(&mut world);
+    world.say(&mut client, LISTEN);
+    client.line.pipe.borrow_mut().room = 0;
+    for _ in 0..1_000 {
+        client.tls.refresh_traffic_keys().expect("TLS 1.3");
+        std::io::Write::write_all(&mut client.tls.writer(), b"x").expect("memory");
+        let mut sent = Vec::new();
+        client.tls.write_tls(&mut sent).expect("memory");
+        world.arrive(&client.line, &sent);
+    }
+    assert_eq!(world.server.holdings().outboxes, 0, "nothing is said to who does not read");
+    client.line.pipe.borrow_mut().room = usize::MAX;
+    let mut publisher = open(&mut world);
+    world.say(&mut publisher, &publish("after all that"));
+    world.exchange(&mut client);
+    assert!(client.text().contains("after all that"));
+}
+
+#[test]
 fn strange_records_end_the_connection_and_nothing_else() {
     let rows: [(ContentType, &[u8]); 8] = [
         (ContentType::Handshake, &[1, 0, 0, 0]),

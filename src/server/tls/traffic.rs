@@ -43,6 +43,9 @@ pub(super) struct Traffic {
     reads: Keys,
     writes: Keys,
     empty: u8,
+    /// The peer asked for other keys, and gets them with the next thing that is said to it. Whoever asks
+    /// a thousand times and never reads makes nothing grow.
+    owes_keys: bool,
 }
 
 /// What makes a cipher, and the number of the next record in it. Two records under one number would
@@ -109,15 +112,15 @@ impl Traffic {
             return Err(Error::General("not TLS 1.3".to_owned()));
         };
         let (reads, writes) = (Keys::new(secrets.rx)?, Keys::new(secrets.tx)?);
-        Ok(Traffic { suite, kernel: Box::new(kernel), reads, writes, empty: 0 })
+        Ok(Traffic { suite, kernel: Box::new(kernel), reads, writes, empty: 0, owes_keys: false })
     }
 
     pub fn suite(&self) -> CipherSuite {
         self.suite.common.suite
     }
 
-    /// Opens whole records; `used` tells how far they went. Appends what they say to `plain`, and answers
-    /// to `sealed`, an alert included.
+    /// Opens whole records; `used` tells how far they went. Appends what they say to `plain`, and to
+    /// `sealed` an alert if they are wrong.
     pub fn open(
         &mut self,
         records: &mut [u8],
@@ -125,7 +128,7 @@ impl Traffic {
         plain: &mut Vec<u8>,
         sealed: &mut Vec<u8>,
     ) -> Result<Said, Error> {
-        let said = self.open_records(records, used, plain, sealed);
+        let said = self.open_records(records, used, plain);
         if let Err(error) = &said
             && let Some(description) = alert_of(error)
         {
@@ -140,7 +143,6 @@ impl Traffic {
         records: &mut [u8],
         used: &mut usize,
         plain: &mut Vec<u8>,
-        sealed: &mut Vec<u8>,
     ) -> Result<Said, Error> {
         let mut cipher: Option<Box<dyn MessageDecrypter>> = None;
         while let Some(length) = whole_record(&records[*used..])? {
@@ -166,7 +168,7 @@ impl Traffic {
                     }
                 }
                 (ContentType::Handshake, message) => {
-                    self.on_key_update(message, sealed)?;
+                    self.on_key_update(message)?;
                     cipher = None;
                 }
                 _ => return Err(unexpected()),
@@ -180,15 +182,15 @@ impl Traffic {
     }
 
     /// §4.6.3. It is the last of its record, as keys change behind it.
-    fn on_key_update(&mut self, message: &[u8], sealed: &mut Vec<u8>) -> Result<(), Error> {
-        let wants_answer = match *message {
-            [KEY_UPDATE, 0, 0, 1, 0] => false,
-            [KEY_UPDATE, 0, 0, 1, 1] => true,
+    fn on_key_update(&mut self, message: &[u8]) -> Result<(), Error> {
+        match *message {
+            [KEY_UPDATE, 0, 0, 1, 0] => {}
+            [KEY_UPDATE, 0, 0, 1, 1] => self.owes_keys = true,
             [KEY_UPDATE, 0, 0, 1, _] => return Err(InvalidMessage::InvalidKeyUpdate.into()),
             _ => return Err(unexpected()),
-        };
+        }
         self.reads = Keys::new(self.kernel.update_rx_secret()?)?;
-        if wants_answer { self.change_keys(sealed) } else { Ok(()) }
+        Ok(())
     }
 
     /// Tells the peer, under the old keys, that what follows is under new ones.
@@ -196,11 +198,15 @@ impl Traffic {
         let mut cipher = self.encrypter();
         self.seal_record(&mut *cipher, ContentType::Handshake, &[KEY_UPDATE, 0, 0, 1, 0], sealed)?;
         self.writes = Keys::new(self.kernel.update_tx_secret()?)?;
+        self.owes_keys = false;
         Ok(())
     }
 
     /// Appends records with `plain` in them.
     pub fn seal(&mut self, plain: &[u8], sealed: &mut Vec<u8>) -> Result<(), Error> {
+        if self.owes_keys {
+            self.change_keys(sealed)?;
+        }
         let mut cipher = self.encrypter();
         for content in plain.chunks(CONTENT_BYTES_MAX) {
             // One is left for the word that keys change (§5.5).
