@@ -117,15 +117,9 @@ impl<S: Socket> Server<S> {
         self.sent(slot, chunks, written);
     }
 
-    /// Hands bytes to the kernel as they are.
-    pub(super) fn send(&mut self, slot: u32, bytes: &[u8]) {
-        let chunks = [Chunk::Own(bytes)];
-        let written = self.connections.get_mut(slot).write(&chunks);
-        self.sent(slot, &chunks, written);
-    }
-
+    /// The same, for bytes that are nothing to be read about.
     #[inline(always)]
-    fn sent(&mut self, slot: u32, chunks: &[Chunk<'_>], written: io::Result<usize>) {
+    pub(super) fn sent(&mut self, slot: u32, chunks: &[Chunk<'_>], written: io::Result<usize>) {
         let Ok(written) = written else { return self.cut(slot, Disconnect::Failed) };
         self.metrics.bytes_out += written as u64;
         let total: usize = chunks.iter().map(Chunk::len).sum();

@@ -234,6 +234,13 @@ impl<S: Socket> Server<S> {
         self.reuse_sealed(sealed);
     }
 
+    /// Hands records to the kernel, behind those that wait.
+    fn send(&mut self, slot: u32, records: &[u8]) {
+        let chunks = [Chunk::Own(records)];
+        let written = self.connections.get_mut(slot).write(&chunks);
+        self.sent(slot, &chunks, written);
+    }
+
     fn reuse_sealed(&mut self, mut sealed: Vec<u8>) {
         sealed.clear();
         sealed.shrink_to(KEPT_BYTES);
