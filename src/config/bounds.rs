@@ -36,15 +36,22 @@ const WAIT_SECONDS_MAX: u64 = 32_000;
 const CALLBACKS_MAX: u64 = 255;
 
 /// `[limits]`, in the order of `Limits`.
-pub(crate) const LIMITS: [Bound<Limits>; 33] = [
+pub(crate) const LIMITS: [Bound<Limits>; 40] = [
     bound!(connections_max, 1, 100_000_000),
+    bound!(connections_per_address_max, 0, 100_000_000),
+    bound!(connects_per_second_per_address_max, 0, 1_000_000),
     bound!(channels_max, 1, 100_000_000),
+    bound!(subscribers_per_channel_max, 1, 100_000_000),
     bound!(channels_per_request_max, 1, 10_000),
     bound!(head_bytes_max, KB, MB),
     bound!(target_bytes_max, 256, MB),
     bound!(message_bytes_max, 1, 16 * MB),
     bound!(echo_bytes_max, 1, 1024 * MB),
     bound!(outbox_bytes_max, 4 * KB, 1024 * MB),
+    bound!(outboxes_bytes_max, 4 * KB, 1024 * 1024 * MB),
+    bound!(bodies_bytes_max, KB, 1024 * 1024 * MB),
+    bound!(messages_per_second_max, 0, 1_000_000),
+    bound!(pings_per_second_max, 0, 1_000_000),
     bound!(statement_bytes_max, KB, 64 * MB),
     bound!(statement_rows_max, 1, 1_000_000),
     bound!(feed_messages_max, 1, 1_000_000),
@@ -73,7 +80,7 @@ pub(crate) const LIMITS: [Bound<Limits>; 33] = [
 ];
 
 /// `[history]`. The first three are a channel's.
-pub(crate) const HISTORY: [Bound<memory::Limits>; 11] = [
+pub(crate) const HISTORY: [Bound<memory::Limits>; 12] = [
     Bound {
         key: "messages_max",
         least: 0,
@@ -96,6 +103,7 @@ pub(crate) const HISTORY: [Bound<memory::Limits>; 11] = [
         set: |limits, value| limits.keep.bytes_max = value as usize,
     },
     bound!(channels_max, 1, 100_000_000),
+    bound!(guest_channels_max, 0, 100_000_000),
     bound!(history_bytes_max, 1, 1024 * 1024 * MB),
     bound!(idempotency_keys_max, 1, 100_000_000),
     bound!(records_max, 1, 100_000_000),

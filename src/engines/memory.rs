@@ -4,18 +4,22 @@
 //! channel is the greatest id that it has dropped: a cursor below it is lost, and its owner is told. The
 //! floor of channels without a record is the greatest one of any dropped record, at first the start of
 //! the server: so a quiet channel never reports a loss, and a restart always does.
+//!
+//! Names are free, and whoever may publish could make channels without end. So those that a stranger made,
+//! a client without the publish key, are *guests*: beyond their bound, or where the back end needs the
+//! room, the one that has been quiet longest goes. Strangers displace strangers and nobody else.
 
 mod history;
 mod records;
 mod users;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
 use super::{Change, Engine, Output, Token, Usage};
 use crate::hub::clock::Now;
 use crate::hub::command::{
-    Command, Happened, Lost, NewMessage, Outcome, RecordKind, Refusal, Replay, Start,
+    By, Command, Happened, Lost, NewMessage, Outcome, RecordKind, Refusal, Replay, Start,
 };
 use crate::hub::message::{Message, MessageId, TenantId};
 use crate::hub::names::ChannelName;
@@ -54,6 +58,8 @@ pub struct Limits {
     pub keep_by_prefix: Vec<(TenantId, Box<str>, Keep)>,
     /// Channels with kept messages, per tenant.
     pub channels_max: usize,
+    /// Of these, channels that clients without the publish key have made; the quietest goes first.
+    pub guest_channels_max: usize,
     /// Bytes of kept messages, all tenants together.
     pub history_bytes_max: usize,
     /// Idempotency keys remembered, per tenant; the oldest goes first.
@@ -88,6 +94,7 @@ impl Default for Limits {
             keep: Keep::DEFAULT,
             keep_by_prefix: Vec::new(),
             channels_max: 100_000,
+            guest_channels_max: 50_000,
             history_bytes_max: 64 * 1024 * 1024,
             idempotency_keys_max: 10_000,
             records_max: 100_000,
@@ -108,8 +115,11 @@ struct Tenant {
     last: MessageId,
     dropped_floor: MessageId,
     records: HashMap<ChannelName, Record>,
-    /// Every channel with a record, in the order in which they are looked at for expiry.
-    round: VecDeque<ChannelName>,
+    /// Every channel with a record, by its turn to be looked at for expiry.
+    round: BTreeMap<u64, ChannelName>,
+    next_turn: u64,
+    /// The guests, by their newest message.
+    guests: BTreeMap<MessageId, ChannelName>,
     answered: HashMap<Box<str>, Outcome>,
     answered_order: VecDeque<(u64, Box<str>)>,
     kept: Records,
@@ -141,8 +151,8 @@ impl MemoryEngine {
 
     fn run(&mut self, command: Command, now: Now) -> Outcome {
         match command {
-            Command::Publish { tenant, messages, idempotency_key } => {
-                self.publish(tenant, messages, idempotency_key, now)
+            Command::Publish { tenant, messages, by, idempotency_key } => {
+                self.publish(tenant, messages, by, idempotency_key, now)
             }
             Command::MessagesAfter { tenant, channels, start } => {
                 Outcome::Messages(self.messages_after(tenant, &channels, start, now))
@@ -227,17 +237,18 @@ impl MemoryEngine {
         &mut self,
         tenant: TenantId,
         messages: Vec<NewMessage>,
+        by: By,
         idempotency_key: Option<Box<str>>,
         now: Now,
     ) -> Outcome {
         if let Some(outcome) = self.answered_before(tenant, idempotency_key.as_deref(), now) {
             return outcome;
         }
-        if !self.has_room_for(tenant, &messages) {
+        if !self.make_room_for(tenant, &messages, by) {
             return Outcome::Refused(Refusal::TooManyChannels);
         }
         for message in messages {
-            self.publish_one(tenant, message, now);
+            self.publish_one(tenant, message, by, now);
         }
         let outcome = Outcome::Published { last: self.tenant(tenant).last, elsewhere: 0 };
         if let Some(key) = idempotency_key {
@@ -246,30 +257,53 @@ impl MemoryEngine {
         outcome
     }
 
-    fn has_room_for(&self, tenant: TenantId, messages: &[NewMessage]) -> bool {
-        let records = &self.tenants[usize::from(tenant.0)].records;
-        let names = messages.iter().map(|message| &message.channel);
+    /// Sends away as many guests as it takes; false if that does not help, and then none.
+    fn make_room_for(&mut self, tenant: TenantId, messages: &[NewMessage], by: By) -> bool {
+        let tenant = &mut self.tenants[usize::from(tenant.0)];
+        let is_new = |message: &NewMessage| !tenant.records.contains_key(&message.channel);
+        if !messages.iter().any(is_new) {
+            return true;
+        }
         // Rows of one INSERT may name a channel again and again.
-        let new: HashSet<_> = names.filter(|name| !records.contains_key(*name)).collect();
-        records.len() + new.len() <= self.limits.channels_max
+        let named: HashSet<_> = messages.iter().map(|message| &message.channel).collect();
+        let is_known = |name: &&&ChannelName| tenant.records.contains_key(**name);
+        let new = named.len() - named.iter().filter(is_known).count();
+        let mut surplus = (tenant.records.len() + new).saturating_sub(self.limits.channels_max);
+        if by == By::Stranger {
+            let guests = tenant.guests.len() + new;
+            surplus = surplus.max(guests.saturating_sub(self.limits.guest_channels_max));
+        }
+        let others = tenant.guests.values().filter(|name| !named.contains(name));
+        let quietest: Vec<ChannelName> = others.take(surplus).cloned().collect();
+        if quietest.len() < surplus {
+            return false;
+        }
+        for name in &quietest {
+            tenant.empty(name, &mut self.usage);
+        }
+        true
     }
 
-    fn publish_one(&mut self, tenant_id: TenantId, new: NewMessage, now: Now) {
+    fn publish_one(&mut self, tenant_id: TenantId, new: NewMessage, by: By, now: Now) {
         let tenant = &mut self.tenants[usize::from(tenant_id.0)];
         tenant.last = next_id(tenant.last, now);
+        let id = tenant.last;
         if !tenant.records.contains_key(&new.channel) {
-            tenant.round.push_back(new.channel.clone());
+            tenant.open(&new.channel, by);
             self.usage.channels += 1;
         }
-        let record = tenant.records.entry(new.channel.clone()).or_insert_with(|| Record {
-            messages: VecDeque::new(),
-            bytes: 0,
-            floor: tenant.dropped_floor,
-            offset: 0,
-            log: tenant.kept.log_of(&new.channel),
-        });
+        let Tenant { records, guests, .. } = tenant;
+        let Some(record) = records.get_mut(&new.channel) else { return };
+        if record.is_guest {
+            guests.remove(&record.newest);
+            record.is_guest = by == By::Stranger;
+            if record.is_guest {
+                guests.insert(id, new.channel.clone());
+            }
+        }
+        record.newest = id;
         record.offset += 1;
-        let message = Rc::new(new.publish(tenant_id, tenant.last, record.offset));
+        let message = Rc::new(new.publish(tenant_id, id, record.offset));
         record.push(message.clone(), &mut self.usage);
         let keep = self.limits.keep_for(tenant_id, &message.channel);
         record.trim(keep, now, &mut self.usage);
@@ -283,7 +317,7 @@ impl MemoryEngine {
         while self.usage.bytes > self.limits.history_bytes_max {
             let largest = self.tenants.iter_mut().max_by_key(|tenant| tenant.round.len());
             let Some(tenant) = largest else { return };
-            let Some(name) = tenant.round.pop_front() else { return };
+            let Some((_, name)) = tenant.round.pop_first() else { return };
             if let Some(record) = tenant.records.get_mut(&name) {
                 record.drop_oldest(&mut self.usage);
             }
@@ -344,12 +378,16 @@ impl MemoryEngine {
 
     /// The lengths of some logs may be others now.
     fn logs_changed<'a>(&mut self, tenant: TenantId, channels: impl Iterator<Item = &'a str>) {
-        let Tenant { records, kept, .. } = &mut self.tenants[usize::from(tenant.0)];
+        let Tenant { records, kept, guests, .. } = &mut self.tenants[usize::from(tenant.0)];
         for name in channels {
             let Some(record) = records.get_mut(name) else { continue };
             // Of what came before it was turned on nothing is shown.
             let after = record.log.map_or(record.offset, |log| log.after);
             record.log = kept.log_of(name).map(|log| Log { after, ..log });
+            if record.is_guest && record.log.is_some_and(|log| !log.is_by_name) {
+                guests.remove(&record.newest);
+                record.is_guest = false;
+            }
         }
     }
 
@@ -374,12 +412,7 @@ impl MemoryEngine {
 
     fn kick(&mut self, tenant_id: TenantId, channel: ChannelName) -> Outcome {
         let tenant = &mut self.tenants[usize::from(tenant_id.0)];
-        let existed = tenant.records.contains_key(&channel);
-        if let Some(record) = tenant.records.get_mut(&channel) {
-            while record.drop_oldest(&mut self.usage) {}
-            tenant.round.retain(|name| *name != channel);
-            tenant.keep_or_close(channel.clone(), &mut self.usage);
-        }
+        let existed = tenant.empty(&channel, &mut self.usage);
         let happened = Happened::Kicked { tenant: tenant_id, channel };
         self.outputs.push_back(Output::Happened(happened));
         Outcome::Kicked(existed)
@@ -406,7 +439,7 @@ impl Engine for MemoryEngine {
     fn tick(&mut self, now: Now) {
         for (index, tenant) in self.tenants.iter_mut().enumerate() {
             for _ in 0..EXPIRED_PER_TICK_MAX.min(tenant.round.len()) {
-                let Some(name) = tenant.round.pop_front() else { break };
+                let Some((_, name)) = tenant.round.pop_first() else { break };
                 if let Some(record) = tenant.records.get_mut(&name) {
                     let keep = self.limits.keep_for(TenantId(index as u16), &name);
                     record.expire(keep, now, &mut self.usage);
@@ -456,7 +489,9 @@ impl Tenant {
             last: start,
             dropped_floor: start,
             records: HashMap::new(),
-            round: VecDeque::new(),
+            round: BTreeMap::new(),
+            next_turn: 0,
+            guests: BTreeMap::new(),
             answered: HashMap::new(),
             answered_order: VecDeque::new(),
             kept: Records::default(),
@@ -512,17 +547,48 @@ impl Tenant {
         Replay { messages, lost, newest: self.last }
     }
 
+    /// A new record, the last to be looked at for expiry.
+    fn open(&mut self, name: &ChannelName, by: By) {
+        let turn = self.take_turn();
+        self.round.insert(turn, name.clone());
+        let log = self.kept.log_of(name);
+        // A back end that turned a log on has made the channel its own.
+        let is_guest = by == By::Stranger && log.is_none_or(|log| log.is_by_name);
+        let (floor, newest) = (self.dropped_floor, MessageId::default());
+        let messages = VecDeque::new();
+        let record = Record { messages, bytes: 0, floor, offset: 0, newest, is_guest, turn, log };
+        self.records.insert(name.clone(), record);
+    }
+
+    fn take_turn(&mut self) -> u64 {
+        self.next_turn += 1;
+        self.next_turn
+    }
+
+    /// Forgets a channel; false if there was nothing of it.
+    fn empty(&mut self, name: &ChannelName, usage: &mut Usage) -> bool {
+        let Some(record) = self.records.get_mut(name) else { return false };
+        while record.drop_oldest(usage) {}
+        self.round.remove(&record.turn);
+        self.keep_or_close(name.clone(), usage);
+        true
+    }
+
     /// Puts a channel that was taken from the round back, unless nothing is kept of it any more.
     fn keep_or_close(&mut self, name: ChannelName, usage: &mut Usage) {
-        match self.records.get(&name) {
-            Some(record) if record.messages.is_empty() => {
-                self.dropped_floor = self.dropped_floor.max(record.floor);
-                self.records.remove(&name);
-                usage.channels -= 1;
-            }
-            Some(_) => self.round.push_back(name),
-            None => {}
+        let turn = self.take_turn();
+        let Some(record) = self.records.get_mut(&name) else { return };
+        if !record.messages.is_empty() {
+            record.turn = turn;
+            self.round.insert(turn, name);
+            return;
         }
+        self.dropped_floor = self.dropped_floor.max(record.floor);
+        if record.is_guest {
+            self.guests.remove(&record.newest);
+        }
+        self.records.remove(&name);
+        usage.channels -= 1;
     }
 
     fn forget_oldest_answer(&mut self) {

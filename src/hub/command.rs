@@ -84,6 +84,15 @@ pub enum Change {
     Delete,
 }
 
+/// Who publishes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum By {
+    /// A back end, or whoever else showed the publish key.
+    Owner,
+    /// A client that only the rules let publish.
+    Stranger,
+}
+
 /// A request to the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -93,6 +102,8 @@ pub enum Command {
         tenant: TenantId,
         /// At least one.
         messages: Vec<NewMessage>,
+        /// Who makes the channels that do not exist yet.
+        by: By,
         /// A second publish with the same key within 5 minutes gets the first one's answer.
         idempotency_key: Option<Box<str>>,
     },

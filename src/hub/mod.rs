@@ -37,9 +37,33 @@ use names::ChannelName;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ChannelId(pub u32);
 
-/// The bound on channels is reached.
+/// How much a hub takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TooManyChannels;
+pub struct Bounds {
+    /// Channels in total.
+    pub channels_max: usize,
+    /// Subscribers of each.
+    pub subscribers_per_channel_max: usize,
+}
+
+/// Which bound is reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Full {
+    /// That on channels.
+    Channels,
+    /// That on subscribers of a channel.
+    Subscribers,
+}
+
+impl Full {
+    /// In words for whoever has to wait.
+    pub fn explain(self) -> &'static str {
+        match self {
+            Full::Channels => "there are too many channels",
+            Full::Subscribers => "this channel has as many subscribers as it may",
+        }
+    }
+}
 
 /// What a subscriber keeps of one membership: 8 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,30 +96,30 @@ pub struct Hub {
     names: Vec<HashMap<ChannelName, ChannelId>>,
     channels: Vec<Option<Channel>>,
     free: Vec<u32>,
-    channels_max: usize,
+    bounds: Bounds,
     memberships: usize,
     news: Vec<ChannelId>,
 }
 
 impl Hub {
-    /// A hub for `tenants` tenants and at most `channels_max` channels in total.
-    pub fn new(tenants: usize, channels_max: usize) -> Hub {
+    /// A hub for `tenants` tenants, within bounds that all of them share.
+    pub fn new(tenants: usize, bounds: Bounds) -> Hub {
         Hub {
             names: (0..tenants).map(|_| HashMap::new()).collect(),
             channels: Vec::new(),
             free: Vec::new(),
-            channels_max,
+            bounds,
             memberships: 0,
             news: Vec::new(),
         }
     }
 
-    /// Makes room for so many tenants, never fewer than before, and changes the bound. Channels above it
-    /// stay until nobody listens to them.
-    pub fn reload(&mut self, tenants: usize, channels_max: usize) {
+    /// Makes room for so many tenants, never fewer than before, and changes the bounds. What is above them
+    /// stays until it goes by itself.
+    pub fn reload(&mut self, tenants: usize, bounds: Bounds) {
         assert!(tenants >= self.names.len(), "a tenant keeps its number");
         self.names.resize_with(tenants, HashMap::new);
-        self.channels_max = channels_max;
+        self.bounds = bounds;
     }
 
     /// Lets a subscriber listen to a channel, which begins to exist if it must.
@@ -105,8 +129,12 @@ impl Hub {
         name: &ChannelName,
         subscriber: SubscriberId,
         watches: bool,
-    ) -> Result<Membership, TooManyChannels> {
+    ) -> Result<Membership, Full> {
+        let subscribers_max = self.bounds.subscribers_per_channel_max;
         let id = match self.find(tenant, name) {
+            Some(id) if self.members(id).count() as usize >= subscribers_max => {
+                return Err(Full::Subscribers);
+            }
             Some(id) => id,
             None => self.open(tenant, name)?,
         };
@@ -220,9 +248,9 @@ impl Hub {
         }
     }
 
-    fn open(&mut self, tenant: TenantId, name: &ChannelName) -> Result<ChannelId, TooManyChannels> {
-        if self.channels.len() - self.free.len() >= self.channels_max {
-            return Err(TooManyChannels);
+    fn open(&mut self, tenant: TenantId, name: &ChannelName) -> Result<ChannelId, Full> {
+        if self.channels.len() - self.free.len() >= self.bounds.channels_max {
+            return Err(Full::Channels);
         }
         let channel = Channel {
             name: name.clone(),

@@ -274,6 +274,11 @@ impl Decoder {
         }
     }
 
+    /// Memory that what has begun makes it keep, in bytes.
+    pub fn bytes_kept(&self) -> usize {
+        self.message.bytes_kept()
+    }
+
     /// True when nothing is unfinished: the owner may drop it and start from a new one.
     pub fn is_idle(&self) -> bool {
         matches!(self.reading, Reading::Head { len: 0, .. })

@@ -146,7 +146,7 @@ impl<S: Socket> Server<S> {
             (Ask::Comet(asked), outcome) => self.on_comet_answer(slot, *asked, outcome),
             (Ask::MySql, outcome) => self.on_mysql_answer(slot, outcome),
             (Ask::ClientPublish, Outcome::Refused(refusal)) => {
-                self.refuse_client_message(slot, &explain(refusal));
+                self.refuse_client_message(slot, &explain(refusal), Disconnect::Refused);
             }
             (Ask::ClientPublish, _) => {}
             (Ask::Resume(resume), Outcome::Messages(replay)) => self.resume(slot, *resume, replay),

@@ -36,6 +36,10 @@ pub struct Holdings {
     pub texts: usize,
     /// Questions that the engine has not answered.
     pub asks: usize,
+    /// Clients that spoke a moment ago, and are watched for how much they say.
+    pub paces: usize,
+    /// Bytes of requests, messages and statements that are not whole yet.
+    pub input_bytes: usize,
     /// Published and not yet in a batch.
     pub feed: usize,
 }
@@ -57,6 +61,8 @@ impl<S: Socket> Server<S> {
             tls: self.tls.len(),
             texts: self.texts.len(),
             asks: self.asks.len(),
+            paces: self.paces.len(),
+            input_bytes: self.input_bytes,
             feed: self.feed.len(),
         }
     }
@@ -125,11 +131,14 @@ impl<S: Socket> Server<S> {
             extras += usize::from(conn.extra.is_some());
             tls += usize::from(conn.tls.is_some());
         }
+        assert!(self.addresses.totals().1 <= self.connections.len(), "an address is somebody's");
         let held = self.holdings();
         assert_eq!(memberships, held.memberships, "every member knows of its membership");
         let queued: usize = self.outboxes.values().map(Outbox::bytes).sum();
         assert_eq!(queued, held.outbox_bytes, "every queued byte is counted");
         assert_eq!(outboxes, held.outboxes, "every outbox has an owner");
+        let weighed: usize = self.inputs.values().map(|input| input.counted).sum();
+        assert_eq!(weighed, held.input_bytes, "every unfinished byte is counted");
         assert_eq!(inputs, held.inputs, "every input box has an owner");
         assert_eq!(furthers, held.furthers, "every further membership has an owner");
         assert_eq!(extras, held.extras, "every extra has an owner");

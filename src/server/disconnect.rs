@@ -22,6 +22,8 @@ pub(crate) enum Disconnect {
     Refused,
     /// A message above the bound.
     TooBig,
+    /// More a second than one client may send.
+    TooFast,
     /// Nothing was heard in time.
     Silent,
     /// More waits for this client than it may keep waiting.
@@ -51,7 +53,7 @@ pub(crate) struct Row {
 }
 
 impl Disconnect {
-    pub const ALL: [Disconnect; 16] = [
+    pub const ALL: [Disconnect; 17] = [
         Disconnect::ByPeer,
         Disconnect::Finished,
         Disconnect::Failed,
@@ -60,6 +62,7 @@ impl Disconnect {
         Disconnect::BadText,
         Disconnect::Refused,
         Disconnect::TooBig,
+        Disconnect::TooFast,
         Disconnect::Silent,
         Disconnect::Slow,
         Disconnect::Lost,
@@ -81,6 +84,7 @@ impl Disconnect {
             Disconnect::BadText       => ("bad_text",       1007, "text is not UTF-8"),
             Disconnect::Refused       => ("refused",        1008, "not allowed"),
             Disconnect::TooBig        => ("too_big",        1009, "message too big"),
+            Disconnect::TooFast       => ("too_fast",       1008, "too much in one second"),
             Disconnect::Silent        => ("silent",         4408, "nothing heard in time"),
             Disconnect::Slow          => ("slow",           4413, "too slow: too much is waiting"),
             Disconnect::Lost          => ("lost",           4410, "messages after the cursor are gone"),

@@ -52,6 +52,7 @@ impl<S: Socket> Server<S> {
         self.asks.shrink_to(QUEUE_KEPT);
         self.sessions.shrink_to(QUEUE_KEPT);
         self.comet_sessions.shrink_to(QUEUE_KEPT);
+        self.paces.drop_full(self.now);
         self.logs.shrink();
         self.compressor.forget_unused(self.now.ms / 1000);
         self.decompressor.forget_unused(self.now.ms / 1000);

@@ -4,12 +4,14 @@ use super::answers::Ask;
 use super::conn::{Flags, Format, Phase};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
+use super::pace::TOO_FAST;
 use super::respond::{Reply, Response, options};
 use super::route::{self, Admitted, Route};
 use super::socket::Socket;
 use super::{Server, pages, stats, wire};
 use crate::dialects::ECHO;
 use crate::dialects::native::{self, Publish, PublishToUser, Refusal, Request};
+use crate::hub::access::Standing;
 use crate::hub::command::{Command, NewPersonal};
 use crate::hub::delivery::Transport;
 use crate::hub::message::{Data, TenantId};
@@ -27,6 +29,13 @@ pub(crate) struct BodyUnderWay {
     route: Route,
     coding: Coding,
     data: Vec<u8>,
+}
+
+impl BodyUnderWay {
+    /// Memory that its sender makes it keep.
+    pub fn bytes_kept(&self) -> usize {
+        self.data.capacity()
+    }
 }
 
 /// What an upgrade that was answered agreed on.
@@ -103,7 +112,17 @@ impl<S: Socket> Server<S> {
             let refusal = Refusal::new(503, "the server is shutting down");
             return self.refuse(slot, &Reply::last(), refusal);
         }
-        self.connections.get_mut(slot).tenant = admitted.tenant;
+        let conn = self.connections.get_mut(slot);
+        conn.tenant = admitted.tenant;
+        conn.flags.clear(Flags::HAS_KEY);
+        if admitted.standing == Standing::Key {
+            conn.flags.set(Flags::HAS_KEY);
+        }
+        if wants_body(&admitted.route) && !self.may_speak(slot) {
+            let mut reply = Reply::to(head, admitted.origin);
+            reply.keep_alive &= matches!(head.body, Body::None | Body::Length(0));
+            return self.refuse(slot, &reply, Refusal::new(429, TOO_FAST));
+        }
         match head.body {
             Body::None | Body::Length(0) => self.on_bodiless(slot, head, admitted),
             Body::Length(length) => self.on_body(slot, head, admitted, Coding::Length(length)),
@@ -190,6 +209,7 @@ impl<S: Socket> Server<S> {
         }
         if !is_done {
             self.input(slot).body = Some(body);
+            self.weigh(slot);
             return used;
         }
         self.answer(slot, body.reply, body.tenant, body.route, &body.data);
@@ -231,7 +251,8 @@ impl<S: Socket> Server<S> {
             }
             Route::Native(Request::Publish(Publish { channels, event, idempotency_key })) => {
                 let messages = native::messages(&channels, &event, &Data::new(body));
-                let command = Command::Publish { tenant, messages, idempotency_key };
+                let by = self.by(slot);
+                let command = Command::Publish { tenant, messages, by, idempotency_key };
                 (command, Ask::Publish { reply, channels })
             }
             Route::Native(Request::PublishToUser(PublishToUser { user, event })) => {

@@ -6,8 +6,10 @@ use std::mem;
 use super::conn::{Flags, Phase};
 use super::disconnect::Disconnect;
 use super::http::BodyUnderWay;
+use super::respond::Reply;
 use super::socket::Socket;
 use super::{Key, Server};
+use crate::dialects::native::Refusal;
 use crate::proto::websocket::Decoder;
 
 /// Where reading into the buffer begins. The six bytes of a short frame's head end where a word does, and
@@ -23,11 +25,20 @@ pub(crate) struct Input {
     pub body: Option<Box<BodyUnderWay>>,
     /// A WebSocket frame or message that has only begun.
     pub decoder: Option<Box<Decoder>>,
+    /// What it had when it was last weighed, in bytes.
+    pub counted: usize,
 }
 
 impl Input {
     fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.body.is_none() && self.decoder.is_none()
+    }
+
+    /// Memory that its owner makes it keep.
+    fn weight(&self) -> usize {
+        self.bytes.capacity()
+            + self.body.as_ref().map_or(0, |body| body.bytes_kept())
+            + self.decoder.as_ref().map_or(0, |decoder| decoder.bytes_kept())
     }
 }
 
@@ -236,6 +247,7 @@ impl<S: Socket> Server<S> {
     fn keep_leftover(&mut self, key: Key, rest: Vec<u8>) {
         if self.connections.find(key).is_some_and(|conn| !conn.ignores_input()) {
             self.input(key.slot).bytes = rest;
+            self.weigh(key.slot);
         }
     }
 
@@ -246,13 +258,35 @@ impl<S: Socket> Server<S> {
         self.inputs.get_mut(index)
     }
 
+    /// A box has more in it now. Where all boxes together have too much, its owner is refused: whoever
+    /// sends whole requests at once is not concerned.
+    pub(super) fn weigh(&mut self, slot: u32) {
+        let Some(index) = self.connections.get(slot).input else { return };
+        let input = self.inputs.get_mut(index);
+        let (before, weight) = (input.counted, input.weight());
+        input.counted = weight;
+        self.input_bytes = self.input_bytes - before + weight;
+        if weight > before && self.input_bytes > self.settings.limits.bodies_bytes_max {
+            self.shed(slot);
+        }
+    }
+
+    #[cold]
+    fn shed(&mut self, slot: u32) {
+        if self.connections.get(slot).phase == Phase::Http {
+            let explain = "so much is on its way to the server that this has to wait";
+            return self.refuse(slot, &Reply::last(), Refusal::new(503, explain));
+        }
+        self.end(slot, Disconnect::Unavailable);
+    }
+
     /// Idle costs nothing: an empty box goes.
     pub(super) fn drop_input_if_empty(&mut self, slot: u32) {
         let conn = self.connections.get_mut(slot);
         if let Some(index) = conn.input
             && self.inputs.get(index).is_empty()
         {
-            self.inputs.take(index);
+            self.input_bytes -= self.inputs.take(index).counted;
             conn.input = None;
         }
     }

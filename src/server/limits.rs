@@ -1,5 +1,6 @@
 //! Every bound and every wait of the server, with its unit, in one table.
 
+use crate::hub;
 use crate::proto::http1;
 
 /// See each field; `Default` is what README.md documents.
@@ -7,8 +8,15 @@ use crate::proto::http1;
 pub struct Limits {
     /// Connections at a time. The start lowers it to what descriptors allow.
     pub connections_max: usize,
+    /// Of these, from one address, an IPv6 network of 64 bits being one; 0 is no bound. What comes from
+    /// this machine is not counted.
+    pub connections_per_address_max: usize,
+    /// Connections that one address may open in a second; 0 is no bound.
+    pub connects_per_second_per_address_max: u32,
     /// Channels with subscribers, all tenants together.
     pub channels_max: usize,
+    /// Subscribers of one channel.
+    pub subscribers_per_channel_max: usize,
     /// Channels that one request may name.
     pub channels_per_request_max: usize,
     /// Bytes of a request head, request line included.
@@ -21,6 +29,15 @@ pub struct Limits {
     pub echo_bytes_max: usize,
     /// Bytes that wait for one client's socket; beyond it the client is cut.
     pub outbox_bytes_max: usize,
+    /// Bytes that wait for all clients' sockets; beyond it those for whom most waits are cut.
+    pub outboxes_bytes_max: usize,
+    /// Bytes of all requests, messages and statements that are not whole yet; beyond it whatever would
+    /// make them more is refused.
+    pub bodies_bytes_max: usize,
+    /// Messages and commands that one client without the publish key may send in a second; 0 is no bound.
+    pub messages_per_second_max: u32,
+    /// WebSocket pings and pongs that one client may send in a second; 0 is no bound.
+    pub pings_per_second_max: u32,
     /// Bytes of a SQL statement; of all that a back end has prepared; of values it has sent ahead for them.
     pub statement_bytes_max: usize,
     /// Rows of one INSERT.
@@ -77,13 +94,20 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             connections_max: 1_000_000,
+            connections_per_address_max: 0,
+            connects_per_second_per_address_max: 0,
             channels_max: 1_000_000,
+            subscribers_per_channel_max: 1_000_000,
             channels_per_request_max: 64,
             head_bytes_max: 16 * 1024,
             target_bytes_max: 8 * 1024,
             message_bytes_max: 128 * 1024,
             echo_bytes_max: 16 * 1024 * 1024,
             outbox_bytes_max: 1024 * 1024,
+            outboxes_bytes_max: 512 * 1024 * 1024,
+            bodies_bytes_max: 128 * 1024 * 1024,
+            messages_per_second_max: 100,
+            pings_per_second_max: 50,
             statement_bytes_max: 1024 * 1024,
             statement_rows_max: 1_000,
             feed_messages_max: 4_096,
@@ -114,6 +138,13 @@ impl Default for Limits {
 }
 
 impl Limits {
+    pub(crate) fn hub(&self) -> hub::Bounds {
+        hub::Bounds {
+            channels_max: self.channels_max,
+            subscribers_per_channel_max: self.subscribers_per_channel_max,
+        }
+    }
+
     pub(crate) fn http(&self) -> http1::Limits {
         http1::Limits {
             head_bytes_max: self.head_bytes_max,

@@ -107,19 +107,21 @@ impl fmt::Display for Key {
 pub(crate) enum Warning {
     Slow,
     Refused,
+    Crowded,
     Login,
     Unwatchable,
 }
 
 impl Warning {
-    const ALL: [Warning; 4] =
-        [Warning::Slow, Warning::Refused, Warning::Login, Warning::Unwatchable];
+    const ALL: [Warning; 5] =
+        [Warning::Slow, Warning::Refused, Warning::Crowded, Warning::Login, Warning::Unwatchable];
 
     /// How many there were beyond those that have a line.
     fn plural(self) -> &'static str {
         match self {
             Warning::Slow => "more clients were too slow and cut",
             Warning::Refused => "more connections refused: all places are taken",
+            Warning::Crowded => "more connections refused: too many from one address",
             Warning::Login => "more CometQL logins failed",
             Warning::Unwatchable => "more connections could not be watched",
         }
@@ -276,16 +278,22 @@ impl<S: Socket> Server<S> {
     }
 
     /// Somebody came for whom there is no slot.
-    pub(super) fn warn_refused(&mut self, socket: &S, listener: Listener) {
+    pub(super) fn warn_refused(&mut self, socket: &S, listener: Listener, is_full: bool) {
+        let warning = if is_full { Warning::Refused } else { Warning::Crowded };
         if log::log_enabled!(target: CONNECTION, Level::Warn)
-            && self.logs.admits(Warning::Refused, self.now.ms)
+            && self.logs.admits(warning, self.now.ms)
         {
-            let (peer, max) = (Peer(socket.peer()), self.settings.limits.connections_max);
+            let most = self.settings.limits.connections_max;
+            let why = match is_full {
+                true => format!("all {most} places are taken"),
+                false => "its address has or opens more than it may".to_owned(),
+            };
+            let peer = Peer(socket.peer());
             let way = match listener {
                 Listener::Http | Listener::Https => HTTP,
                 Listener::CometQl => COMETQL,
             };
-            log::warn!(target: CONNECTION, "- {peer} {way}: refused, all {max} places are taken");
+            log::warn!(target: CONNECTION, "- {peer} {way}: refused, {why}");
         }
     }
 

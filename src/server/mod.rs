@@ -15,6 +15,7 @@
 //! | `tls.rs` | what is between a socket and all of these |
 //! | `comet.rs`, `interned.rs` | clients that speak as CometServerApi.js does |
 //! | `identity.rs` | who a subscriber is |
+//! | `addresses.rs`, `pace.rs` | how many come from where, and how fast they may speak |
 //! | `subscribe.rs`, `resume.rs`, `poll.rs`, `deleted.rs`, `presence.rs` | how listening begins and ends, and who is told |
 //! | `deliver.rs`, `rendered.rs` | batches on their way to everybody |
 //! | `answers.rs` | what the engine says |
@@ -26,6 +27,7 @@
 //! | `stats.rs`, `dashboard.rs`, `pages.rs` | and how it is shown |
 //! | `disconnect.rs`, `limits.rs`, `settings.rs` | tables |
 
+mod addresses;
 mod answers;
 mod audit;
 mod comet;
@@ -53,6 +55,7 @@ mod mysql;
 mod mysql;
 mod outbox;
 mod output;
+mod pace;
 mod pages;
 mod poll;
 mod pool;
@@ -87,6 +90,7 @@ use crate::hub::inbox::Inbox;
 use crate::hub::message::{Message, MessageId, TenantId};
 use crate::proto::deflate::{Compressor, Decompressor};
 
+use addresses::Addresses;
 use answers::Pending;
 pub use audit::Holdings;
 use conn::{Conn, Flags, Format, Phase};
@@ -101,6 +105,7 @@ use logs::{Logs, Warning};
 use metrics::Metrics;
 use mysql::Logins;
 use outbox::Outbox;
+use pace::Paces;
 use pool::Pool;
 use presence::CountsAsked;
 use random::Random;
@@ -157,6 +162,8 @@ pub struct Server<S> {
     started: Now,
     connections: Slab<S>,
     outboxes: Pool<Outbox>,
+    /// Where in this pool the next clients are compared, when too much waits.
+    next_behind: usize,
     inputs: Pool<Input>,
     furthers: Pool<Further>,
     extras: Pool<Extra>,
@@ -210,6 +217,10 @@ pub struct Server<S> {
     kernel_file: fn(&str) -> String,
     logs: Logs,
     logins: Logins,
+    addresses: Addresses,
+    paces: Paces,
+    /// Bytes of what is not whole yet, in all input boxes.
+    input_bytes: usize,
     is_draining: bool,
 }
 
@@ -217,15 +228,19 @@ impl<S: Socket> Server<S> {
     /// A server without connections. `seed` feeds everything that must not be guessed.
     pub fn new(settings: Settings, engine: Box<dyn Engine>, seed: [u8; 20], now: Now) -> Server<S> {
         let tenants = settings.tenants.len();
+        let mut random = Random::new(seed);
+        let mut secret = [0; 8];
+        random.fill(&mut secret);
         let positions = (0..tenants).map(|index| engine.position(TenantId(index as u16))).collect();
         Server {
-            hub: Hub::new(tenants, settings.limits.channels_max),
+            hub: Hub::new(tenants, settings.limits.hub()),
             settings,
             now,
             tick: Tick::of(now),
             started: now,
             connections: Slab::new(),
             outboxes: Pool::new(),
+            next_behind: 0,
             inputs: Pool::new(),
             furthers: Pool::new(),
             extras: Pool::new(),
@@ -257,7 +272,7 @@ impl<S: Socket> Server<S> {
             out: Vec::new(),
             out_slot: None,
             date: (u64::MAX, [0; 29]),
-            random: Random::new(seed),
+            random,
             metrics: Metrics::default(),
             recent: Recent::default(),
             dashboard: Dashboard::default(),
@@ -265,6 +280,9 @@ impl<S: Socket> Server<S> {
             kernel_file: |_| String::new(),
             logs: Logs::default(),
             logins: Logins::default(),
+            addresses: Addresses::new(secret),
+            paces: Paces::default(),
+            input_bytes: 0,
             is_draining: false,
         }
     }
@@ -273,9 +291,11 @@ impl<S: Socket> Server<S> {
     pub fn accept(&mut self, socket: S, listener: Listener, now: Now) -> Option<Key> {
         self.set_now(now);
         let is_full = self.connections.len() >= self.settings.limits.connections_max;
-        if is_full || self.is_draining {
+        let source = self.source_of(&socket);
+        let is_one_too_many = source.is_some_and(|source| !self.has_place_for(source));
+        if is_full || is_one_too_many || self.is_draining {
             self.metrics.refused += 1;
-            self.warn_refused(&socket, listener);
+            self.warn_refused(&socket, listener, !is_one_too_many);
             self.turn_away(socket, listener);
             return None;
         }
@@ -288,6 +308,9 @@ impl<S: Socket> Server<S> {
         let deadline = Tick::after(now, limits.head_seconds);
         let key =
             self.connections.insert(Conn { socket: Some(socket), phase, deadline, ..Conn::free() });
+        if let Some(source) = source {
+            self.addresses.enter(key.slot, source);
+        }
         self.metrics.enter(phase, Format::default());
         self.log_begin(key.slot);
         match listener {
@@ -336,6 +359,7 @@ impl<S: Socket> Server<S> {
         self.run_ready_again();
         self.settle();
         let batch_left = self.run_batch();
+        self.cut_those_behind_most();
         let sweep_left = self.run_deadlines();
         self.announce_counts();
         let round_left = self.run_dashboard();

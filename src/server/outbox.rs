@@ -32,11 +32,17 @@ pub(crate) const SLICES_MAX: usize = 64;
 pub(crate) struct Outbox {
     pieces: VecDeque<Piece>,
     bytes: usize,
+    /// Whose it is.
+    pub slot: u32,
     /// Bytes that do not count towards the bound: history a client asked for.
     pub exempt: usize,
 }
 
 impl Outbox {
+    pub fn of(slot: u32) -> Outbox {
+        Outbox { slot, ..Outbox::default() }
+    }
+
     pub fn bytes(&self) -> usize {
         self.bytes
     }

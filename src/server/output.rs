@@ -14,6 +14,9 @@ use super::{Listener, Server, tls};
 /// Gathered bytes that are written even though more may follow.
 const CORK_BYTES: usize = 64 * 1024;
 
+/// Outboxes that are compared to find one of the largest.
+const COMPARED: usize = 64;
+
 /// A part of what is written: bytes of our own, or bytes shared with others.
 #[derive(Clone, Copy)]
 pub(crate) enum Chunk<'a> {
@@ -131,7 +134,7 @@ impl<S: Socket> Server<S> {
     #[cold]
     fn keep_for_later(&mut self, slot: u32, chunks: &[Chunk<'_>], mut written: usize) {
         let conn = self.connections.get_mut(slot);
-        let index = *conn.outbox.get_or_insert_with(|| self.outboxes.put(Outbox::default()));
+        let index = *conn.outbox.get_or_insert_with(|| self.outboxes.put(Outbox::of(slot)));
         let outbox = self.outboxes.get_mut(index);
         let queued_before = outbox.bytes();
         for chunk in chunks {
@@ -153,6 +156,21 @@ impl<S: Socket> Server<S> {
             let outbox = self.outboxes.get(index);
             outbox.bytes().saturating_sub(outbox.exempt)
         })
+    }
+
+    /// When more waits for all clients together than may, those for whom most waits go, until it is less.
+    /// The sum is known at every write; it is compared once a turn, which adds at most what a turn
+    /// delivers. Who is next is the largest of a few, taken from another place each time: that needs no
+    /// order to be kept while bytes come and go, and is hardly ever far from the largest of all.
+    pub(super) fn cut_those_behind_most(&mut self) {
+        while self.metrics.queued_bytes > self.settings.limits.outboxes_bytes_max as u64 {
+            let few = self.outboxes.some(self.next_behind, COMPARED);
+            let Some(most) = few.max_by_key(|outbox| outbox.bytes()).map(|it| it.slot) else {
+                return;
+            };
+            self.next_behind = self.next_behind.wrapping_add(1);
+            self.cut(most, Disconnect::Slow);
+        }
     }
 
     /// There may be room again.
@@ -245,6 +263,7 @@ impl<S: Socket> Server<S> {
             self.metrics.queued_bytes -= self.outboxes.take(index).bytes() as u64;
         }
         self.set_phase(slot, Phase::Closing);
+        self.addresses.leave(slot);
         self.logs.forget(slot);
         let conn = self.connections.remove(slot);
         self.metrics.leave(conn.phase, conn.format);

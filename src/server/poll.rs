@@ -37,8 +37,8 @@ impl<S: Socket> Server<S> {
         let wait = wish.wait_seconds.unwrap_or(limits.poll_seconds).min(limits.poll_seconds_max);
         let deadline = Tick::after(self.now, wait);
         self.connections.get_mut(slot).format = FORMAT;
-        if self.join_all(slot, &wish.channels).is_err() {
-            return self.refuse(slot, reply, Refusal::new(503, "there are too many channels"));
+        if let Err(full) = self.join_all(slot, &wish.channels) {
+            return self.refuse(slot, reply, Refusal::new(503, full.explain()));
         }
         self.park(slot, reply, deadline);
         self.end_session(slot, wish.session.as_deref());

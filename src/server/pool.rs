@@ -82,6 +82,13 @@ impl<T> Pool<T> {
         self.len
     }
 
+    /// At most `most` values, those of the chunk `from` and its neighbours, in a circle.
+    pub fn some(&self, from: usize, most: usize) -> impl Iterator<Item = &T> {
+        let (before, behind) = self.chunks.split_at(from % self.chunks.len().max(1));
+        let chunks = behind.iter().chain(before);
+        chunks.flat_map(|chunk| chunk.entries.iter().flatten()).take(most)
+    }
+
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flat_map(|chunk| chunk.entries.iter().flatten())
     }

@@ -40,7 +40,7 @@ impl<S: Socket> Server<S> {
         let plan = plan(&self.settings.tenants, settings.tenants)?;
         self.settings = Settings { tenants: plan.tenants, ..settings };
         let tenants = self.settings.tenants.len();
-        self.hub.reload(tenants, self.settings.limits.channels_max);
+        self.hub.reload(tenants, self.settings.limits.hub());
         for slot in 0..self.connections.end() {
             self.apply_to(slot, &plan.removed, &plan.rekeyed);
         }

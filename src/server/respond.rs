@@ -145,7 +145,7 @@ impl<S: Socket> Server<S> {
             // RFC 9110 §11.6.1.
             response = response.with("WWW-Authenticate", &b"Bearer realm=\"encke\""[..]);
         }
-        if refusal.status == 503 {
+        if matches!(refusal.status, 429 | 503) {
             response = response.with("Retry-After", &b"1"[..]);
         }
         self.respond(slot, reply, response);

@@ -22,7 +22,7 @@ use crate::hub::delivery::Transport;
 use crate::hub::members::{Moved, SubscriberId};
 use crate::hub::message::TenantId;
 use crate::hub::names::ChannelName;
-use crate::hub::{ChannelId, Membership, TooManyChannels};
+use crate::hub::{ChannelId, Full, Membership};
 use crate::proto::http1::{Head, Version};
 use crate::transports::{event_stream, stream};
 
@@ -122,9 +122,9 @@ impl<S: Socket> Server<S> {
             return self.refuse(slot, &reply, Refusal::new(503, "too many callbacks are in use"));
         };
         self.connections.get_mut(slot).format = format;
-        if self.join_all(slot, &wish.channels).is_err() {
+        if let Err(full) = self.join_all(slot, &wish.channels) {
             self.give_format_back(slot);
-            return self.refuse(slot, &reply, Refusal::new(503, "there are too many channels"));
+            return self.refuse(slot, &reply, Refusal::new(503, full.explain()));
         }
         self.write_stream_head(slot, &reply, format);
         let phase = match wish.transport {
@@ -226,11 +226,7 @@ impl<S: Socket> Server<S> {
     }
 
     /// Lets a subscriber listen to all these channels, or to none.
-    pub(super) fn join_all(
-        &mut self,
-        slot: u32,
-        channels: &[ChannelName],
-    ) -> Result<(), TooManyChannels> {
+    pub(super) fn join_all(&mut self, slot: u32, channels: &[ChannelName]) -> Result<(), Full> {
         let watches = self.connections.get(slot).format.variant & variant::WATCHES != 0;
         if let [name] = channels {
             // Nearly always one, which needs no list.
@@ -248,7 +244,7 @@ impl<S: Socket> Server<S> {
         slot: u32,
         channels: impl IntoIterator<Item = &'a ChannelName>,
         watches: bool,
-    ) -> Result<Vec<Membership>, TooManyChannels> {
+    ) -> Result<Vec<Membership>, Full> {
         let mut memberships = Vec::new();
         for name in channels {
             match self.join(slot, name, watches) {
@@ -264,12 +260,7 @@ impl<S: Socket> Server<S> {
         Ok(memberships)
     }
 
-    fn join(
-        &mut self,
-        slot: u32,
-        name: &ChannelName,
-        watches: bool,
-    ) -> Result<Membership, TooManyChannels> {
+    fn join(&mut self, slot: u32, name: &ChannelName, watches: bool) -> Result<Membership, Full> {
         let tenant = self.connections.get(slot).tenant;
         let membership = self.hub.join(tenant, name, SubscriberId(slot), watches)?;
         if self.engine.counts_members() {
@@ -284,7 +275,7 @@ impl<S: Socket> Server<S> {
         &mut self,
         slot: u32,
         channels: &[ChannelName],
-    ) -> Result<(), TooManyChannels> {
+    ) -> Result<(), Full> {
         let known = self.channels_of(slot);
         let new = channels.iter().filter(|name| !known.contains(name));
         let (joined, result) = match self.join_each(slot, new, false) {
@@ -403,8 +394,9 @@ impl<S: Socket> Server<S> {
         let (input, extra, tenant) = (conn.input.take(), conn.extra.take(), conn.tenant);
         self.give_format_back(slot);
         if let Some(index) = input {
-            self.inputs.take(index);
+            self.input_bytes -= self.inputs.take(index).counted;
         }
+        self.paces.forget(slot);
         if let Some(Extra::Session(session)) = extra.map(|index| self.extras.take(index)) {
             self.sessions.remove(&(tenant, session.0));
         }

@@ -6,6 +6,7 @@ use super::conn::{Conn, Flags, Format};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
 use super::metrics::known_close_code;
+use super::pace::TOO_FAST;
 use super::socket::Socket;
 use super::{Server, rendered, wire};
 use crate::dialects::native::{self, ClientMessage, variant};
@@ -109,6 +110,7 @@ impl<S: Socket> Server<S> {
         let _ = decoder.decode(&mut [], &limits);
         if !decoder.is_idle() {
             self.input(slot).decoder = Some(decoder);
+            self.weigh(slot);
         } else if was_kept {
             self.drop_input_if_empty(slot);
         }
@@ -143,9 +145,17 @@ impl<S: Socket> Server<S> {
                 self.end_session_of(slot);
                 self.finish(slot, Disconnect::ByPeer);
             }
-            Event::Ping(data) => write_frame(self.out(slot), Opcode::Pong, data),
+            Event::Ping(data) => {
+                if self.may_ping(slot) {
+                    write_frame(self.out(slot), Opcode::Pong, data);
+                }
+            }
+            Event::Pong(_) => {
+                // Those that nobody asked for are no less work.
+                self.may_ping(slot);
+            }
             // Messages have been taken.
-            Event::Pong(_) | Event::Text(_) | Event::Binary(_) | Event::Compressed { .. } => {}
+            Event::Text(_) | Event::Binary(_) | Event::Compressed { .. } => {}
             Event::Close { code, .. } => {
                 self.metrics.closes_received.add(known_close_code(code));
                 // RFC 6455 §5.5.1: the same code comes back; none, if none was given.
@@ -172,10 +182,14 @@ impl<S: Socket> Server<S> {
     /// What a subscriber sent is published, where the rule allows.
     fn on_client_message(&mut self, slot: u32, bytes: &[u8], text: Option<&str>) {
         let is_json = self.connections.get(slot).format.variant & variant::JSON != 0;
+        if !self.may_speak(slot) {
+            return self.refuse_client_message(slot, TOO_FAST, Disconnect::TooFast);
+        }
         let message = match (is_json, text) {
             (true, Some(text)) => native::parse_client_json(text),
             (true, None) => {
-                return self.refuse_client_message(slot, "a message is JSON, and JSON is text");
+                let explain = "a message is JSON, and JSON is text";
+                return self.refuse_client_message(slot, explain, Disconnect::Refused);
             }
             (false, _) => Ok(ClientMessage {
                 channel: None,
@@ -185,7 +199,9 @@ impl<S: Socket> Server<S> {
         };
         match message {
             Ok(message) => self.publish_for_client(slot, message),
-            Err(refusal) => self.refuse_client_message(slot, &refusal.explain),
+            Err(refusal) => {
+                self.refuse_client_message(slot, &refusal.explain, Disconnect::Refused);
+            }
         }
     }
 
@@ -198,19 +214,19 @@ impl<S: Socket> Server<S> {
         let (standing, rules) = (self.standing(slot), self.rules(tenant));
         let may = |name: &ChannelName| access::may(&standing, rules, Action::Publish, Some(name));
         if channels.iter().any(|name| may(name).is_err()) {
-            return self
-                .refuse_client_message(slot, "publishing here is not allowed to this client");
+            let explain = "publishing here is not allowed to this client";
+            return self.refuse_client_message(slot, explain, Disconnect::Refused);
         }
         let messages = native::messages(&channels, &message.event, &message.data);
-        let command = Command::Publish { tenant, messages, idempotency_key: None };
+        let by = self.by(slot);
+        let command = Command::Publish { tenant, messages, by, idempotency_key: None };
         self.ask(slot, Ask::ClientPublish, command);
     }
 
     /// As JSON, `encke:error`; raw there is no place for it but the close.
-    pub(super) fn refuse_client_message(&mut self, slot: u32, explain: &str) {
+    pub(super) fn refuse_client_message(&mut self, slot: u32, explain: &str, why: Disconnect) {
         let format = self.connections.get(slot).format;
         if format.variant & variant::JSON == 0 {
-            let why = Disconnect::Refused;
             return self.close_websocket(slot, why.row().code, explain, why);
         }
         let data = native::error_data(explain);

@@ -135,7 +135,7 @@ fn columns_may_be_quoted_reordered_left_out_or_ignored() {
     ] {
         client.asked.clear();
         assert_eq!(client.query(sql), OK, "{sql}");
-        let [Command::Publish { tenant, messages, idempotency_key }] = &client.asked[..] else {
+        let [Command::Publish { tenant, messages, idempotency_key, .. }] = &client.asked[..] else {
             panic!("{sql}: {:?}", client.asked);
         };
         assert_eq!((tenant.0, idempotency_key, messages.len()), (0, &None, 1), "{sql}");

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::client::{Client, NOW, Reply, TWO_TENANTS, World};
 use encke::cometql::Member;
 use encke::engines::memory::Limits;
-use encke::hub::command::{Command, Happened, NewMessage, Outcome, Refusal};
+use encke::hub::command::{By, Command, Happened, NewMessage, Outcome, Refusal};
 use encke::hub::message::{Data, Sender, TenantId};
 use encke::hub::names::{ChannelName, EventName};
 
@@ -463,7 +463,7 @@ fn messages_are_deleted_by_name_and_by_id() {
     let channel = ChannelName::new(b"trust_b").expect("a good name");
     let (event, data) = (EventName::default(), Data::new(b"\xff"));
     let messages = vec![NewMessage { channel, event, data, sender }];
-    let publish = Command::Publish { tenant: T, messages, idempotency_key: None };
+    let publish = Command::Publish { tenant: T, messages, by: By::Owner, idempotency_key: None };
     world.borrow_mut().run(vec![publish]);
     let sql = "SELECT user_id, message FROM pipes_messages WHERE name = 'trust_b'";
     expect(&mut client, &[(sql, "0 4|12 \u{fffd}")]);

@@ -13,7 +13,7 @@ use encke::engines::memory::{Keep, Limits, MemoryEngine};
 use encke::engines::{Change, Engine, Output, Token, Usage};
 use encke::hub::clock::Now;
 use encke::hub::command::{
-    Command, Happened, NewMessage, NewPersonal, Outcome, Refusal, Replay, Start,
+    By, Command, Happened, NewMessage, NewPersonal, Outcome, RecordKind, Refusal, Replay, Start,
 };
 use encke::hub::message::{Data, Message, MessageId, TenantId};
 use encke::hub::names::{ChannelName, EventName};
@@ -135,7 +135,8 @@ fn publish(tenant: TenantId, channels: &str, data: &[u8], key: Option<&str>) -> 
         sender: None,
     };
     let messages = names(channels).into_iter().map(message).collect();
-    Command::Publish { tenant, messages, idempotency_key: key.map(Into::into) }
+    let (by, idempotency_key) = (By::Owner, key.map(Into::into));
+    Command::Publish { tenant, messages, by, idempotency_key }
 }
 
 fn texts(replay: &Replay) -> Vec<String> {
@@ -394,6 +395,97 @@ fn too_many_channels_refuse_the_whole_publish() {
         bench.publish_for(B, "c,d", b"another tenant has its own bound");
         bench.pass(1_000);
         bench.publish("c,d", "and room comes back");
+    });
+}
+
+/// A publish by a client without the key.
+fn by_stranger(channels: &str) -> Command {
+    let Command::Publish { tenant, messages, .. } = publish(A, channels, b"x", None) else {
+        unreachable!()
+    };
+    Command::Publish { tenant, messages, by: By::Stranger, idempotency_key: None }
+}
+
+#[test]
+fn strangers_displace_the_quietest_of_their_own_channels_and_nobody_elses() {
+    let limits = Limits { channels_max: 10, guest_channels_max: 3, ..Limits::default() };
+    each(limits, |bench| {
+        bench.publish("own", "mine");
+        for n in 0..3 {
+            bench.ask(by_stranger(&format!("guest{n}")));
+        }
+        assert_eq!(bench.engine.usage().channels, 4, "at the bound");
+        bench.ask(by_stranger("guest0"));
+        bench.ask(by_stranger("guest3"));
+        assert_eq!(bench.engine.usage().channels, 4, "one past it");
+        assert_eq!(bench.last("guest1", 9), [""; 0], "this was the quietest");
+        for kept in ["own", "guest0", "guest2", "guest3"] {
+            assert!(!bench.last(kept, 9).is_empty(), "{kept}");
+        }
+        for n in 0..1_000 {
+            assert!(matches!(bench.ask(by_stranger(&format!("r{n}"))), Outcome::Published { .. }));
+            assert_eq!(bench.engine.usage().channels, 4);
+        }
+        assert_eq!(bench.last("own", 9), ["mine"], "a flood of names reaches nobody else's");
+        for n in 0..9 {
+            bench.publish(&format!("late{n}"), "a back end has room all the same");
+        }
+        assert_eq!((bench.engine.usage().channels, bench.last("r999", 9).len()), (10, 0));
+        let refused = Outcome::Refused(Refusal::TooManyChannels);
+        assert_eq!(bench.publish_for(A, "more", b"y"), refused, "its own bound holds for it too");
+        assert_eq!(bench.ask(by_stranger("more")), refused);
+        assert!(matches!(bench.ask(by_stranger("own")), Outcome::Published { .. }));
+    });
+}
+
+#[test]
+fn who_comes_back_to_a_displaced_channel_is_told() {
+    each(Limits { guest_channels_max: 1, ..Limits::default() }, |bench| {
+        let before = bench.engine.position(A);
+        bench.ask(by_stranger("a"));
+        let seen = bench.engine.position(A);
+        bench.ask(by_stranger("a"));
+        bench.ask(by_stranger("b"));
+        let told = bench.after("a", seen).lost.expect("one message of it is gone");
+        assert_eq!(told.channels, names("a"));
+        let (own, new) = (bench.publish("own", "x"), bench.after("b", before));
+        assert!(new.lost.is_some(), "a record inherits the floor of whatever went before");
+        assert_eq!(bench.after("own,a,b", own).lost, None, "who saw all has missed nothing");
+    });
+}
+
+#[test]
+fn a_publish_displaces_no_channel_that_it_names_itself() {
+    let limits = Limits { channels_max: 3, guest_channels_max: 3, ..Limits::default() };
+    each(limits, |bench| {
+        bench.ask(by_stranger("a,b,c"));
+        assert!(matches!(bench.ask(by_stranger("a,b,d")), Outcome::Published { .. }));
+        assert_eq!((bench.last("a,b", 9).len(), bench.last("c", 9).len()), (4, 0));
+        let refused = Outcome::Refused(Refusal::TooManyChannels);
+        assert_eq!(bench.ask(by_stranger("a,e,f,g")), refused);
+        assert_eq!(bench.last("a,b", 9).len(), 4, "a publish that is refused displaces nobody");
+    });
+}
+
+#[test]
+fn a_back_end_makes_a_guest_its_own() {
+    let limits = Limits { guest_channels_max: 1, ..Limits::default() };
+    each(limits, |bench| {
+        bench.ask(by_stranger("a"));
+        bench.publish("a", "adopted");
+        bench.ask(by_stranger("b"));
+        let change = encke::hub::command::Change::Put;
+        let records = vec![("b".into(), "5".into())];
+        bench.ask(Command::ChangeRecords { tenant: A, kind: RecordKind::Log, records, change });
+        for n in 0..10 {
+            bench.ask(by_stranger(&format!("r{n}")));
+        }
+        assert_eq!(bench.last("a", 9), ["x", "adopted"]);
+        assert_eq!(bench.last("b", 9), ["x"], "a log that was turned on stays");
+        assert_eq!(bench.engine.usage().channels, 3);
+        bench.pass(1_000);
+        bench.ask(by_stranger("again"));
+        assert_eq!(bench.engine.usage().channels, 2);
     });
 }
 

@@ -435,6 +435,7 @@ impl World {
             outboxes: held.outboxes,
             outbox_bytes: held.outbox_bytes,
             inputs: held.inputs.saturating_sub(behind_polls),
+            input_bytes: if behind_polls == 0 { held.input_bytes } else { 0 },
             asks: held.asks,
             feed: held.feed,
             ..Holdings::default()
@@ -574,6 +575,9 @@ fn settings(random: &mut Random, is_tight: bool) -> Settings {
         channels_max: if is_tight { random.pick(&[1, 3]) } else { 1_000 },
         callbacks_max: if is_tight { 1 } else { 8 },
         outbox_bytes_max: random.pick(&[5_000, 100_000, 10_000_000]),
+        // Here a second is long.
+        messages_per_second_max: 0,
+        pings_per_second_max: 0,
         feed_messages_max: random.pick(&[4, 100, 4_096]),
         deliveries_per_turn: random.pick(&[1, 3, 256]),
         reads_per_turn: random.pick(&[1, 4]),

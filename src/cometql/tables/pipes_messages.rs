@@ -8,7 +8,7 @@ use super::{
 };
 use crate::cometql::Error;
 use crate::cometql::run::{Answer, Run};
-use crate::hub::command::{Command, NewMessage, Outcome};
+use crate::hub::command::{By, Command, NewMessage, Outcome};
 use crate::hub::message::{Data, Message};
 
 /// The table. All columns but name, event and message are the server's to fill; what an INSERT
@@ -49,7 +49,8 @@ fn insert(rows: Rows, place: &Place<'_>) -> Result<Run, Error> {
             sender: None,
         });
     }
-    let command = Command::Publish { tenant: place.tenant, messages, idempotency_key: None };
+    let (tenant, by) = (place.tenant, By::Owner);
+    let command = Command::Publish { tenant, messages, by, idempotency_key: None };
     Ok(Run::Ask(vec![command], Box::new(|outcome, _| published(outcome))))
 }
 

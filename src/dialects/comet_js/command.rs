@@ -146,6 +146,8 @@ pub enum Complaint {
     NotTracked,
     /// A user who is not a number.
     User,
+    /// More commands a second than one client may send: server's.
+    TooFast,
 }
 
 impl Complaint {
@@ -156,6 +158,9 @@ impl Complaint {
                 r#"{"code":"403","error":"Channel name is too long"}"#
             }
             Complaint::TooManyNames => r#"{"code":"403","error":"Too many letters"}"#,
+            Complaint::TooFast => {
+                r#"{"number_messages":-1,"code":"429","error":"Too many messages a second"}"#
+            }
             Complaint::NotAuthorized => concat!(
                 r#"{"number_messages":-1,"error":"[webauth_pipe_msg2] Invalid user auth. In to "#,
                 r#"channel with name like webauth_* can not send messages anonim users"}"#

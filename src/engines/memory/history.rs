@@ -27,6 +27,8 @@ pub(super) struct Log {
     pub seconds_max: u64,
     /// Only those with a greater offset.
     pub after: u64,
+    /// It has one because of its name, not because a back end turned it on.
+    pub is_by_name: bool,
 }
 
 impl Log {
@@ -34,10 +36,12 @@ impl Log {
     pub fn of(channel: &str, length: u64) -> Option<Log> {
         if channel.starts_with(LOGGED_PREFIX) {
             let messages_max = LOG_MESSAGES_MAX;
-            return Some(Log { messages_max, seconds_max: LOGGED_SECONDS, after: 0 });
+            let seconds_max = LOGGED_SECONDS;
+            return Some(Log { messages_max, seconds_max, after: 0, is_by_name: true });
         }
         let messages_max = usize::try_from(length).unwrap_or(usize::MAX).min(LOG_MESSAGES_MAX);
-        (length > 0).then_some(Log { messages_max, seconds_max: FOREVER_SECONDS, after: 0 })
+        let seconds_max = FOREVER_SECONDS;
+        (length > 0).then_some(Log { messages_max, seconds_max, after: 0, is_by_name: false })
     }
 }
 
@@ -47,6 +51,12 @@ pub(super) struct Record {
     pub bytes: usize,
     pub floor: MessageId,
     pub offset: u64,
+    /// The id of what was published last, deleted or not.
+    pub newest: MessageId,
+    /// A stranger made it, and nobody else has used it.
+    pub is_guest: bool,
+    /// When it is looked at again for what is too old.
+    pub turn: u64,
     pub log: Option<Log>,
 }
 

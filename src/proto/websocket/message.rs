@@ -64,6 +64,15 @@ impl Message {
         }
     }
 
+    /// Bytes of memory for these.
+    pub(super) fn bytes_kept(&self) -> usize {
+        match self {
+            Message::None => 0,
+            Message::Text { text, .. } => text.capacity(),
+            Message::Binary(bytes) | Message::Compressed { payload: bytes, .. } => bytes.capacity(),
+        }
+    }
+
     /// `bytes_max`: what the whole message cannot exceed, from what is known now.
     pub(super) fn append(&mut self, piece: &[u8], bytes_max: usize) -> Result<(), Error> {
         let needed = self.unfinished_bytes().unwrap_or(0) + piece.len();

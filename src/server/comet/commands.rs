@@ -7,7 +7,7 @@ use crate::dialects::comet_js::command::{self, Ask as About, Complaint, Publish}
 use crate::dialects::comet_js::connect::Hello;
 use crate::dialects::comet_js::frames::{self, Member};
 use crate::hub::access::{self, Action};
-use crate::hub::command::{Command, NewMessage, Outcome, RecordKind, Seen};
+use crate::hub::command::{By, Command, NewMessage, Outcome, RecordKind, Seen};
 use crate::hub::message::{ConnectionId, Sender, TenantId};
 use crate::hub::names::ChannelName;
 use crate::server::Server;
@@ -54,6 +54,11 @@ enum What {
 impl<S: Socket> Server<S> {
     /// A command that came over a WebSocket.
     pub(in crate::server) fn on_comet_text(&mut self, slot: u32, text: &str) {
+        if !self.may_speak(slot) {
+            let mut object = Vec::new();
+            self.answers_to(slot).error(Complaint::TooFast, &mut object);
+            return self.say(slot, &object);
+        }
         let names_max = self.settings.limits.channels_per_session_max;
         let Ok(command) = command::parse(text, names_max) else {
             return self.finish(slot, Disconnect::ProtocolError);
@@ -143,7 +148,7 @@ impl<S: Socket> Server<S> {
                 if let Err(complaint) = self.may_publish(&asker, &publish.channel) {
                     return self.complain(slot, asker, [complaint], false);
                 }
-                let command = publish_command(&asker, &publish);
+                let command = publish_command(&asker, &publish, self.by(slot));
                 if asker.reply.is_none() {
                     self.connections.get_mut(slot).flags.set(Flags::HAS_SENT);
                 }
@@ -326,7 +331,7 @@ fn is_subscription(command: &command::Command) -> bool {
     matches!(command, command::Command::Subscribe { .. })
 }
 
-fn publish_command(asker: &Asker, publish: &Publish) -> Command {
+fn publish_command(asker: &Asker, publish: &Publish, by: By) -> Command {
     let user = if publish.hidden { 0 } else { asker.user };
     let message = NewMessage {
         channel: publish.channel.clone(),
@@ -335,5 +340,5 @@ fn publish_command(asker: &Asker, publish: &Publish) -> Command {
         sender: Some(Sender { user: Some(user), except: asker.id }),
     };
     let idempotency_key = asker.idempotency_key.clone();
-    Command::Publish { tenant: asker.tenant, messages: vec![message], idempotency_key }
+    Command::Publish { tenant: asker.tenant, messages: vec![message], by, idempotency_key }
 }

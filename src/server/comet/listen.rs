@@ -270,7 +270,8 @@ impl<S: Socket> Server<S> {
         };
         // The newcomer is there already when this goes out, but does not see itself.
         self.connections.get_mut(slot).flags.set(Flags::HAS_SENT);
-        let command = Command::Publish { tenant, messages: vec![message], idempotency_key: None };
+        let (messages, by) = (vec![message], self.by(slot));
+        let command = Command::Publish { tenant, messages, by, idempotency_key: None };
         self.tell(command);
     }
 
