@@ -24,12 +24,22 @@ struct State {
     is_open: bool,
     /// The client will send no more.
     has_ended: bool,
+    /// Where the client is, if its socket has an address.
+    peer: Option<SocketAddr>,
 }
 
-const UNUSED: State =
-    State { input: b"", room: usize::MAX, written: 0, is_open: false, has_ended: false };
+const UNUSED: State = State {
+    input: b"",
+    room: usize::MAX,
+    written: 0,
+    is_open: false,
+    has_ended: false,
+    peer: None,
+};
 
 thread_local! {
+    /// A wire that is listened in on, and what the server wrote to it.
+    static OVERHEARD: RefCell<(u32, Vec<u8>)> = const { RefCell::new((0, Vec::new())) };
     static STATES: RefCell<Vec<State>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -42,7 +52,7 @@ pub fn lay(count: usize) {
 pub fn open(number: u32) -> Wire {
     change(number, |state| {
         assert!(!state.is_open, "wire {number} is in use");
-        *state = State { is_open: true, ..UNUSED };
+        *state = State { is_open: true, peer: state.peer, ..UNUSED };
     });
     Wire(NonZeroU32::new(number).expect("wires are counted from 1"))
 }
@@ -68,6 +78,26 @@ pub fn set_room(number: u32, room: usize) {
 /// What the server has written so far, in bytes.
 pub fn written(number: u32) -> u64 {
     change(number, |state| state.written)
+}
+
+/// From where the next connection on a wire comes.
+pub fn set_peer(number: u32, peer: SocketAddr) {
+    change(number, |state| state.peer = Some(peer));
+}
+
+/// What the server has not read yet, in bytes.
+pub fn unread(number: u32) -> usize {
+    change(number, |state| state.input.len())
+}
+
+/// From now on this wire is listened in on, and no other.
+pub fn overhear(number: u32) {
+    OVERHEARD.set((number, Vec::new()));
+}
+
+/// What was written to it since the last look.
+pub fn overheard() -> Vec<u8> {
+    OVERHEARD.with_borrow_mut(|(_, bytes)| std::mem::take(bytes))
 }
 
 /// Whether the server holds its end open.
@@ -100,6 +130,11 @@ impl Socket for Wire {
     }
 
     fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        OVERHEARD.with_borrow_mut(|(number, bytes)| {
+            if *number == self.0.get() {
+                bytes.extend(buffers.iter().flat_map(|buffer| buffer.iter()));
+            }
+        });
         self.change(|state| {
             let offered: usize = buffers.iter().map(|buffer| buffer.len()).sum();
             let taken = offered.min(state.room);
@@ -118,7 +153,7 @@ impl Socket for Wire {
     }
 
     fn peer(&self) -> Option<SocketAddr> {
-        None
+        self.change(|state| state.peer)
     }
 }
 
