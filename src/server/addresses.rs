@@ -98,8 +98,15 @@ impl Addresses {
         *self.counts.entry(source).or_default() += 1;
     }
 
-    /// A connection is gone. One that was never counted is not.
+    /// A connection is gone. One that was never counted is nobody's.
+    #[inline]
     pub fn leave(&mut self, slot: u32) {
+        if !self.of_slot.is_empty() {
+            self.leave_counted(slot);
+        }
+    }
+
+    fn leave_counted(&mut self, slot: u32) {
         let source = self.of_slot.get_mut(slot as usize).and_then(Option::take);
         let Some(source) = source else { return };
         if let Entry::Occupied(mut count) = self.counts.entry(source) {

@@ -162,7 +162,15 @@ impl<S: Socket> Server<S> {
     /// The sum is known at every write; it is compared once a turn, which adds at most what a turn
     /// delivers. Who is next is the largest of a few, taken from another place each time: that needs no
     /// order to be kept while bytes come and go, and is hardly ever far from the largest of all.
+    #[inline]
     pub(super) fn cut_those_behind_most(&mut self) {
+        if self.metrics.queued_bytes > self.settings.limits.outboxes_bytes_max as u64 {
+            self.cut_until_less_waits();
+        }
+    }
+
+    #[cold]
+    fn cut_until_less_waits(&mut self) {
         while self.metrics.queued_bytes > self.settings.limits.outboxes_bytes_max as u64 {
             let few = self.outboxes.some(self.next_behind, COMPARED);
             let Some(most) = few.max_by_key(|outbox| outbox.bytes()).map(|it| it.slot) else {

@@ -62,6 +62,7 @@ impl Paces {
     }
 
     /// A slot is somebody else's now.
+    #[inline]
     pub fn forget(&mut self, slot: u32) {
         if !self.0.is_empty() {
             self.0.remove(&slot);
@@ -90,7 +91,8 @@ impl<S: Socket> Server<S> {
         if self.is_stranger(slot) { By::Stranger } else { By::Owner }
     }
 
-    /// Whether a client may send one more message now. Whoever has the key may always.
+    /// Whether a client may send one more message now, to however many channels. Whoever has the key may
+    /// always.
     pub(super) fn may_speak(&mut self, slot: u32) -> bool {
         let per_second = self.settings.limits.messages_per_second_max;
         if per_second == 0 || !self.is_stranger(slot) {

@@ -12,15 +12,15 @@ use crate::websocket::{Ws, frame, read_close, upgrade};
 const MEMORY_MORE_MAX: usize = 8 << 20;
 
 /// A server with an old subscriber, and what it held before.
-struct Guarded {
-    server: Encke,
-    old: Listening,
+pub struct Guarded {
+    pub server: Encke,
+    pub old: Listening,
     descriptors: usize,
     memory: usize,
 }
 
 impl Guarded {
-    fn start(arguments: &[&str]) -> Guarded {
+    pub fn start(arguments: &[&str]) -> Guarded {
         let server = Encke::start(arguments);
         let descriptors = server.descriptors() + 1;
         let mut old = Listening::open(server.http, Wire::WsJson, "old", None);
@@ -30,16 +30,22 @@ impl Guarded {
         Guarded { server, old, descriptors, memory }
     }
 
+    /// The old subscriber misses nothing, whatever goes on at this moment.
+    #[track_caller]
+    pub fn goes_on(&mut self, what: &str) {
+        let id = publish(self.server.http, "old", what);
+        let item = self.old.next();
+        assert_eq!((item.id, item.data), (Some(id), what.into()), "the old subscriber hears all");
+    }
+
     fn get(&self, target: &str) -> crate::http::Response {
         get(self.server.http, target)
     }
 
     /// Nothing is left of what `what` did.
     #[track_caller]
-    fn unimpressed(&mut self, what: &str) {
-        let id = publish(self.server.http, "old", what);
-        let item = self.old.next();
-        assert_eq!((item.id, item.data), (Some(id), what.into()), "the old subscriber hears all");
+    pub fn unimpressed(&mut self, what: &str) {
+        self.goes_on(what);
         eventually(&format!("connections are gone after {what}"), || {
             // The old one and the one that asks.
             (get(self.server.http, "/stats").json()["connections"]["total"] == 2).then_some(())
@@ -272,11 +278,8 @@ fn clients_that_break_off_in_every_way_are_forgotten() {
 #[test]
 fn whoever_asks_without_reading_is_not_read_from_either() {
     let mut guarded = Guarded::start(&["--echo", "/echo"]);
-    let attacks: [(&str, Vec<u8>); 3] = [
-        ("/echo", frame(0x82, &[0; 60_000])),
-        ("/echo", frame(0x89, &[0; 125]).repeat(400)),
-        ("", request("GET /", &[], b"").repeat(500)),
-    ];
+    let attacks: [(&str, Vec<u8>); 2] =
+        [("/echo", frame(0x82, &[0; 60_000])), ("", request("GET /", &[], b"").repeat(500))];
     for (target, bytes) in attacks {
         let mut deaf = match target {
             "" => Http::connect(guarded.server.http),

@@ -48,4 +48,5 @@ mod service;
 mod starting;
 mod stats;
 mod stopping;
+mod strangers;
 mod websocket;

@@ -23,7 +23,7 @@ impl File {
         fs::write(&self.0, text).expect("a file");
     }
 
-    fn path(&self) -> &str {
+    pub fn path(&self) -> &str {
         self.0.to_str().expect("a plain name")
     }
 
