@@ -4,16 +4,13 @@
 //! channel is the greatest id that it has dropped: a cursor below it is lost, and its owner is told. The
 //! floor of channels without a record is the greatest one of any dropped record, at first the start of
 //! the server: so a quiet channel never reports a loss, and a restart always does.
-//!
-//! Names are free, and whoever may publish could make channels without end. So those that a stranger made,
-//! a client without the publish key, are *guests*: beyond their bound, or where the back end needs the
-//! room, the one that has been quiet longest goes. Strangers displace strangers and nobody else.
 
+mod guests;
 mod history;
 mod records;
 mod users;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 
 use super::{Change, Engine, Output, Token, Usage};
@@ -257,33 +254,6 @@ impl MemoryEngine {
         outcome
     }
 
-    /// Sends away as many guests as it takes; false if that does not help, and then none.
-    fn make_room_for(&mut self, tenant: TenantId, messages: &[NewMessage], by: By) -> bool {
-        let tenant = &mut self.tenants[usize::from(tenant.0)];
-        let is_new = |message: &NewMessage| !tenant.records.contains_key(&message.channel);
-        if !messages.iter().any(is_new) {
-            return true;
-        }
-        // Rows of one INSERT may name a channel again and again.
-        let named: HashSet<_> = messages.iter().map(|message| &message.channel).collect();
-        let is_known = |name: &&&ChannelName| tenant.records.contains_key(**name);
-        let new = named.len() - named.iter().filter(is_known).count();
-        let mut surplus = (tenant.records.len() + new).saturating_sub(self.limits.channels_max);
-        if by == By::Stranger {
-            let guests = tenant.guests.len() + new;
-            surplus = surplus.max(guests.saturating_sub(self.limits.guest_channels_max));
-        }
-        let others = tenant.guests.values().filter(|name| !named.contains(name));
-        let quietest: Vec<ChannelName> = others.take(surplus).cloned().collect();
-        if quietest.len() < surplus {
-            return false;
-        }
-        for name in &quietest {
-            tenant.empty(name, &mut self.usage);
-        }
-        true
-    }
-
     fn publish_one(&mut self, tenant_id: TenantId, new: NewMessage, by: By, now: Now) {
         let tenant = &mut self.tenants[usize::from(tenant_id.0)];
         tenant.last = next_id(tenant.last, now);
@@ -296,9 +266,9 @@ impl MemoryEngine {
         let Some(record) = records.get_mut(&new.channel) else { return };
         if record.is_guest {
             guests.remove(&record.newest);
-            record.is_guest = by == By::Stranger;
-            if record.is_guest {
-                guests.insert(id, new.channel.clone());
+            match by {
+                By::Stranger => drop(guests.insert(id, new.channel.clone())),
+                By::Owner => record.adopt(&mut self.usage),
             }
         }
         record.newest = id;
@@ -309,20 +279,6 @@ impl MemoryEngine {
         record.trim(keep, now, &mut self.usage);
         self.outputs.push_back(Output::Happened(Happened::Published(message)));
         self.make_room();
-    }
-
-    /// Keeps the sum of all histories within its bound: channels give up their oldest in turn, those of
-    /// the tenant with the most channels first.
-    fn make_room(&mut self) {
-        while self.usage.bytes > self.limits.history_bytes_max {
-            let largest = self.tenants.iter_mut().max_by_key(|tenant| tenant.round.len());
-            let Some(tenant) = largest else { return };
-            let Some((_, name)) = tenant.round.pop_first() else { return };
-            if let Some(record) = tenant.records.get_mut(&name) {
-                record.drop_oldest(&mut self.usage);
-            }
-            tenant.keep_or_close(name, &mut self.usage);
-        }
     }
 
     fn messages_after(
@@ -386,7 +342,7 @@ impl MemoryEngine {
             record.log = kept.log_of(name).map(|log| Log { after, ..log });
             if record.is_guest && record.log.is_some_and(|log| !log.is_by_name) {
                 guests.remove(&record.newest);
-                record.is_guest = false;
+                record.adopt(&mut self.usage);
             }
         }
     }

@@ -42,6 +42,8 @@ pub struct Usage {
     pub messages: usize,
     /// Their bytes.
     pub bytes: usize,
+    /// Of these, bytes in channels that only strangers have used.
+    pub guest_bytes: usize,
     /// Users for whom messages are kept.
     pub queues: usize,
 }

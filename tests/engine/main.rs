@@ -439,6 +439,34 @@ fn strangers_displace_the_quietest_of_their_own_channels_and_nobody_elses() {
 }
 
 #[test]
+fn what_strangers_say_takes_at_most_half_of_what_is_kept_from_others() {
+    let limits = Limits { history_bytes_max: 1_000, ..Limits::default() };
+    each(limits, |bench| {
+        for n in 0..4 {
+            bench.publish_for(A, &format!("own{n}"), &[b'x'; 90]);
+        }
+        for n in 0..1_000 {
+            let Command::Publish { messages, .. } =
+                publish(A, &format!("r{}", n % 7), &[b'y'; 90], None)
+            else {
+                unreachable!()
+            };
+            let (tenant, by) = (if n % 2 == 0 { A } else { B }, By::Stranger);
+            bench.ask(Command::Publish { tenant, messages, by, idempotency_key: None });
+            let usage = bench.engine.usage();
+            assert!(usage.bytes <= 1_000 && usage.guest_bytes <= usage.bytes, "{usage:?}");
+        }
+        for n in 0..4 {
+            assert_eq!(bench.last(&format!("own{n}"), 9).len(), 1, "own{n} is all there");
+        }
+        assert!(bench.engine.usage().guest_bytes > 400, "and strangers have theirs");
+        bench.publish("r1,r2,r3,r4,r5,r6,r0", "mine");
+        bench.pass(1_000);
+        assert_eq!(bench.engine.usage(), Usage::default());
+    });
+}
+
+#[test]
 fn who_comes_back_to_a_displaced_channel_is_told() {
     each(Limits { guest_channels_max: 1, ..Limits::default() }, |bench| {
         let before = bench.engine.position(A);
@@ -582,11 +610,20 @@ fn usage_is_exact_and_comes_back_to_nothing() {
         bench.publish("ab", "12345");
         bench.publish("ab,c", "1");
         // Channel, event and data: 2 + 1 + 5, 2 + 1 + 1, 1 + 1 + 1.
-        assert_eq!(bench.engine.usage(), Usage { channels: 2, messages: 3, bytes: 15, queues: 0 });
+        assert_eq!(
+            bench.engine.usage(),
+            Usage { channels: 2, messages: 3, bytes: 15, ..Usage::default() }
+        );
         bench.publish("ab", "");
-        assert_eq!(bench.engine.usage(), Usage { channels: 2, messages: 3, bytes: 10, queues: 0 });
+        assert_eq!(
+            bench.engine.usage(),
+            Usage { channels: 2, messages: 3, bytes: 10, ..Usage::default() }
+        );
         bench.ask(Command::Kick { tenant: A, channel: name("c") });
-        assert_eq!(bench.engine.usage(), Usage { channels: 1, messages: 2, bytes: 7, queues: 0 });
+        assert_eq!(
+            bench.engine.usage(),
+            Usage { channels: 1, messages: 2, bytes: 7, ..Usage::default() }
+        );
         bench.pass(601);
         assert_eq!(bench.engine.usage(), Usage::default());
     });

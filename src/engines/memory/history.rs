@@ -64,15 +64,14 @@ impl Record {
     pub fn push(&mut self, message: Rc<Message>, usage: &mut Usage) {
         self.bytes += message.bytes();
         usage.bytes += message.bytes();
+        usage.guest_bytes += if self.is_guest { message.bytes() } else { 0 };
         usage.messages += 1;
         self.messages.push_back(message);
     }
 
     pub fn drop_oldest(&mut self, usage: &mut Usage) -> bool {
         let Some(message) = self.messages.pop_front() else { return false };
-        self.bytes -= message.bytes();
-        usage.bytes -= message.bytes();
-        usage.messages -= 1;
+        self.gone(&message, usage);
         self.floor = self.floor.max(message.id);
         true
     }
@@ -133,9 +132,20 @@ impl Record {
             return false;
         };
         let Some(message) = self.messages.remove(place) else { return false };
+        self.gone(&message, usage);
+        true
+    }
+
+    fn gone(&mut self, message: &Message, usage: &mut Usage) {
         self.bytes -= message.bytes();
         usage.bytes -= message.bytes();
+        usage.guest_bytes -= if self.is_guest { message.bytes() } else { 0 };
         usage.messages -= 1;
-        true
+    }
+
+    /// A back end uses it: it is a stranger's no longer.
+    pub fn adopt(&mut self, usage: &mut Usage) {
+        self.is_guest = false;
+        usage.guest_bytes -= self.bytes;
     }
 }

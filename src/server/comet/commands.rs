@@ -148,7 +148,7 @@ impl<S: Socket> Server<S> {
                 if let Err(complaint) = self.may_publish(&asker, &publish.channel) {
                     return self.complain(slot, asker, [complaint], false);
                 }
-                let command = publish_command(&asker, &publish, self.by(slot));
+                let command = publish_command(&asker, &publish);
                 if asker.reply.is_none() {
                     self.connections.get_mut(slot).flags.set(Flags::HAS_SENT);
                 }
@@ -331,7 +331,7 @@ fn is_subscription(command: &command::Command) -> bool {
     matches!(command, command::Command::Subscribe { .. })
 }
 
-fn publish_command(asker: &Asker, publish: &Publish, by: By) -> Command {
+fn publish_command(asker: &Asker, publish: &Publish) -> Command {
     let user = if publish.hidden { 0 } else { asker.user };
     let message = NewMessage {
         channel: publish.channel.clone(),
@@ -340,5 +340,7 @@ fn publish_command(asker: &Asker, publish: &Publish, by: By) -> Command {
         sender: Some(Sender { user: Some(user), except: asker.id }),
     };
     let idempotency_key = asker.idempotency_key.clone();
+    // A browser, whoever it is.
+    let by = By::Stranger;
     Command::Publish { tenant: asker.tenant, messages: vec![message], by, idempotency_key }
 }

@@ -13,7 +13,7 @@ use crate::dialects::comet_js::frames::{self, Answers, Member, ServerInfo};
 use crate::dialects::comet_js::variant;
 use crate::dialects::native::Refusal;
 use crate::hub::access::{self, Action};
-use crate::hub::command::{Command, NewMessage, Start};
+use crate::hub::command::{By, Command, NewMessage, Start};
 use crate::hub::delivery::Transport;
 use crate::hub::members::SubscriberId;
 use crate::hub::message::{Data, MessageId, Personal, Sender, TenantId};
@@ -270,7 +270,7 @@ impl<S: Socket> Server<S> {
         };
         // The newcomer is there already when this goes out, but does not see itself.
         self.connections.get_mut(slot).flags.set(Flags::HAS_SENT);
-        let (messages, by) = (vec![message], self.by(slot));
+        let (messages, by) = (vec![message], By::Stranger);
         let command = Command::Publish { tenant, messages, by, idempotency_key: None };
         self.tell(command);
     }
