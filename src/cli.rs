@@ -41,6 +41,8 @@ usage: encke [OPTION…]
   --publish-key SECRET          who shows it may publish; needed to serve others
   --token-secret SECRET         signs tokens (JWT) that channel rules ask for
   --origin ORIGIN|*             let pages of this origin in; repeatable
+  --proxy-protocol ADDR         proxies say there first who asks; repeatable
+  --trusted-proxy NET|unix      believe its X-Forwarded-For; repeatable
   --echo PATH, --echo-reverse PATH  WebSocket endpoints that send text back
   --deflate on|off              compress for WebSockets that can read that  [on]
   --config FILE                 all this and more from TOML; SIGHUP rereads it

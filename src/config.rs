@@ -17,6 +17,7 @@ use crate::proto::deflate;
 use crate::reactor::Listen;
 use crate::reactor::listener::Address;
 use crate::server::Listener;
+use crate::server::clients::Trusted;
 use crate::server::limits::Limits;
 use crate::server::settings::{Echo, Origins, Settings, Tenant};
 use crate::server::tls::Certificates;
@@ -54,6 +55,10 @@ pub struct Config {
     pub certificates: Certificates,
     /// Where to listen for CometQL: `None` not said, `Some(None)` nowhere.
     pub cometql: Option<Option<Address>>,
+    /// Those of these addresses where proxies say first whose connection it is.
+    pub proxied: Vec<Address>,
+    /// Proxies whose word about their clients is believed.
+    pub trusted: Trusted,
     /// At least one; the first is the one whose URLs have no prefix.
     pub tenants: Vec<Tenant>,
     /// Whose pages may use the server.
@@ -116,6 +121,8 @@ impl Config {
             tls_keys: Vec::new(),
             certificates: Certificates::default(),
             cometql: None,
+            proxied: Vec::new(),
+            trusted: Trusted::default(),
             tenants: vec![Tenant::default()],
             origins: Vec::new(),
             echoes: Vec::new(),
@@ -148,6 +155,7 @@ impl Config {
         if self.http.len() + self.https.len() >= crate::reactor::LISTENERS_MAX {
             return Err(format!("{}: too many addresses", self.place("http")));
         }
+        self.refuse_proxies_nowhere()?;
         self.refuse_open_doors()?;
         self.read_certificates()?;
         self.refuse_tokens_without_secret()?;
@@ -159,10 +167,12 @@ impl Config {
     pub(crate) fn keep_listeners(&mut self, running: &Config) -> Result<bool, String> {
         let is_other = self.http != running.http
             || self.https != running.https
-            || self.cometql != running.cometql;
+            || self.cometql != running.cometql
+            || self.proxied != running.proxied;
         self.http.clone_from(&running.http);
         self.https.clone_from(&running.https);
         self.cometql.clone_from(&running.cometql);
+        self.proxied.clone_from(&running.proxied);
         self.places.options.clone_from(&running.places.options);
         self.refuse_open_doors()?;
         self.refuse_https_without_certificate()?;
@@ -200,10 +210,27 @@ impl Config {
         self.places.options.get(key).map_or(key, String::as_str)
     }
 
+    fn refuse_proxies_nowhere(&self) -> Result<(), String> {
+        let listens = self.listens();
+        let is_heard = |address: &&Address| listens.iter().any(|one| one.address == **address);
+        match self.proxied.iter().find(|address| !is_heard(address)) {
+            Some(address) => Err(format!(
+                "{} {address}: nobody listens there; name an address of http, https or cometql",
+                self.place("proxy_protocol")
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether only programs of this machine reach it, as themselves.
+    fn is_local(&self, address: &Address) -> bool {
+        address.is_local() && !self.proxied.contains(address)
+    }
+
     fn refuse_open_doors(&self) -> Result<(), String> {
         let keyless = self.tenants.iter().position(|tenant| tenant.publish_key.is_none());
         for (key, addresses) in [("http", &self.http), ("https", &self.https)] {
-            if let Some(address) = addresses.iter().find(|address| !address.is_local())
+            if let Some(address) = addresses.iter().find(|address| !self.is_local(address))
                 && let Some(open) = keyless
             {
                 return Err(self.open_door(key, address, open, "publish_key"));
@@ -214,7 +241,7 @@ impl Config {
             tenant.cometql_password.is_none() && (index == 0 || tenant.dev_id.is_some())
         };
         if let Some(Some(address)) = &self.cometql
-            && !address.is_local()
+            && !self.is_local(address)
             && let Some(open) = self.tenants.iter().enumerate().position(is_open)
         {
             return Err(self.open_door("cometql", address, open, "cometql_password"));
@@ -269,7 +296,10 @@ impl Config {
         let cometql = self.cometql.iter().flatten().map(|address| (address, Listener::CometQl));
         http.chain(https)
             .chain(cometql)
-            .map(|(address, listener)| Listen { address: address.clone(), listener })
+            .map(|(address, listener)| {
+                let is_proxied = self.proxied.contains(address);
+                Listen { address: address.clone(), listener, is_proxied }
+            })
             .collect()
     }
 
@@ -286,6 +316,7 @@ impl Config {
             Origins { any: self.origins.contains(&HttpOrigin::Any), listed: listed.collect() };
         let (tenants, echoes) = (self.tenants.clone(), self.echoes.clone());
         let (deflate, certificates) = (self.deflate, self.certificates.clone());
-        Settings { limits, tenants, origins, echoes, deflate, certificates }
+        let trusted = self.trusted.clone();
+        Settings { limits, tenants, origins, echoes, deflate, certificates, trusted }
     }
 }

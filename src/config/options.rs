@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::{Config, HttpOrigin};
 use crate::proto::deflate;
 use crate::reactor::listener::Address;
+use crate::server::clients::Trusted;
 use crate::server::settings::{Echo, Tenant};
 
 /// One option.
@@ -29,7 +30,7 @@ impl Choice {
     }
 }
 
-pub(crate) const CHOICES: [Choice; 12] = [
+pub(crate) const CHOICES: [Choice; 14] = [
     Choice {
         flag: "--http",
         variable: "ENCKE_HTTP",
@@ -92,6 +93,20 @@ pub(crate) const CHOICES: [Choice; 12] = [
         key: "origin",
         apply: |config, value| HttpOrigin::parse(value).map(|origin| config.origins.push(origin)),
         clear: Some(|config| config.origins.clear()),
+    },
+    Choice {
+        flag: "--proxy-protocol",
+        variable: "ENCKE_PROXY_PROTOCOL",
+        key: "proxy_protocol",
+        apply: |config, value| address(value).map(|address| config.proxied.push(address)),
+        clear: Some(|config| config.proxied.clear()),
+    },
+    Choice {
+        flag: "--trusted-proxy",
+        variable: "ENCKE_TRUSTED_PROXY",
+        key: "trusted_proxy",
+        apply: |config, value| config.trusted.add(value),
+        clear: Some(|config| config.trusted = Trusted::default()),
     },
     Choice {
         flag: "--echo",

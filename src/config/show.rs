@@ -56,6 +56,10 @@ fn options(out: &mut String, config: &Config) {
         HttpOrigin::One(origin) => text(origin),
     });
     line(out, format_args!("origin = [{}]", join(origins)));
+    let proxied = config.proxied.iter().map(|address| text(&address.to_string()));
+    line(out, format_args!("proxy_protocol = [{}]", join(proxied)));
+    let trusted = config.trusted.texts().iter().map(|one| text(one));
+    line(out, format_args!("trusted_proxy = [{}]", join(trusted)));
     for (key, is_reversed) in [("echo", false), ("echo_reverse", true)] {
         let echoes = config.echoes.iter().filter(|echo| echo.is_reversed == is_reversed);
         line(out, format_args!("{key} = [{}]", join(echoes.map(|echo| text(&echo.path)))));

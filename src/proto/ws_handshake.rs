@@ -127,13 +127,17 @@ impl<'a> Handshake<'a> {
 }
 
 /// Does the request ask for a WebSocket at all? What else is wrong with it, [`check`] says.
+///
+/// HTTP/1.0 has no upgrades (RFC 9110 §7.8), and HEAD is GET without its effect (§9.3.2).
 pub fn is_upgrade(head: &Head<'_>) -> bool {
     head.has_token("Upgrade", "websocket")
+        && head.version == Version::Http11
+        && head.method != Method::Head
 }
 
 /// Checks all that §4.2.1 asks of the client.
 pub fn check<'a>(head: &Head<'a>) -> Result<Handshake<'a>, Error> {
-    if head.method != Method::Get {
+    if !matches!(head.method, Method::Get | Method::Head) {
         return Err(Error::NotGet);
     }
     if head.version != Version::Http11 {

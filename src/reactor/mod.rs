@@ -11,7 +11,7 @@ pub mod sys;
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -54,6 +54,8 @@ pub struct Listen {
     pub address: Address,
     /// For whom.
     pub listener: Listener,
+    /// Whether proxies come there, who say first whose connection it is (the PROXY protocol).
+    pub is_proxied: bool,
 }
 
 /// A new configuration, in the form in which it is put in force.
@@ -85,6 +87,7 @@ pub struct Reactor {
 struct Accepting {
     acceptor: Acceptor,
     listener: Listener,
+    is_proxied: bool,
 }
 
 /// Stops a reactor from another thread, as a signal would.
@@ -159,7 +162,8 @@ impl Reactor {
         for listen in listens {
             match Acceptor::bind(&listen.address) {
                 Ok(acceptor) => {
-                    acceptors.push(Accepting { acceptor, listener: listen.listener });
+                    let &Listen { listener, is_proxied, .. } = listen;
+                    acceptors.push(Accepting { acceptor, listener, is_proxied });
                 }
                 Err(error) => {
                     return Ok(Err(BindError { address: listen.address.clone(), error }));
@@ -357,10 +361,19 @@ impl Reactor {
     /// True if there may be more.
     fn accept_some(&mut self, index: usize, now: Now) -> bool {
         let Some(accepting) = self.acceptors.get(index) else { return false };
-        let listener = accepting.listener;
+        let (listener, is_proxied) = (accepting.listener, accepting.is_proxied);
         for _ in 0..ACCEPTS_PER_TURN {
             match self.acceptors[index].acceptor.accept() {
-                Ok(socket) => self.take(socket, listener, now),
+                Ok(socket) => {
+                    let descriptor = socket.as_raw_fd();
+                    let key = match is_proxied {
+                        true => self.server.accept_proxied(socket, listener, now),
+                        false => self.server.accept(socket, listener, now),
+                    };
+                    if let Some(key) = key {
+                        self.watch(descriptor, key);
+                    }
+                }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return false,
                     // The client went while it waited, or a signal came: the next one, please.
@@ -377,9 +390,7 @@ impl Reactor {
         true
     }
 
-    fn take(&mut self, socket: StreamSocket, listener: Listener, now: Now) {
-        let descriptor = socket.as_raw_fd();
-        let Some(key) = self.server.accept(socket, listener, now) else { return };
+    fn watch(&mut self, descriptor: RawFd, key: Key) {
         let interest = Interest::READABLE | Interest::WRITABLE;
         let token = token_of(key);
         if let Err(error) =

@@ -129,13 +129,17 @@ impl Addresses {
 impl<S: Socket> Server<S> {
     /// Where a new connection comes from, if anybody counts that.
     pub(super) fn source_of(&self, socket: &S) -> Option<Source> {
+        if self.counts_addresses() { Source::of(socket.peer()?.ip()) } else { None }
+    }
+
+    /// The same, where a proxy says it.
+    pub(super) fn source_at(&self, address: IpAddr) -> Option<Source> {
+        if self.counts_addresses() { Source::of(address) } else { None }
+    }
+
+    fn counts_addresses(&self) -> bool {
         let limits = &self.settings.limits;
-        if limits.connections_per_address_max == 0
-            && limits.connects_per_second_per_address_max == 0
-        {
-            return None;
-        }
-        Source::of(socket.peer()?.ip())
+        limits.connections_per_address_max != 0 || limits.connects_per_second_per_address_max != 0
     }
 
     /// Whether one more connection may come from here.

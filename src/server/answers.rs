@@ -297,7 +297,7 @@ impl<S: Socket> Server<S> {
             }
             Phase::LongPoll => self.end_poll(slot, why),
             Phase::MySql => self.end_mysql(slot, why),
-            Phase::Detached => self.cut(slot, why),
+            Phase::Detached | Phase::Proxied => self.cut(slot, why),
         }
     }
 }

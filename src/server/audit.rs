@@ -117,6 +117,7 @@ impl<S: Socket> Server<S> {
     pub fn verify(&self) {
         let (mut memberships, mut outboxes, mut inputs, mut furthers, mut extras) = (0, 0, 0, 0, 0);
         let mut tls = 0;
+        let mut clients = 0;
         for slot in 0..self.connections.end() {
             let Some(conn) = self.connections.peek(slot) else { continue };
             for membership in self.memberships(slot) {
@@ -130,6 +131,7 @@ impl<S: Socket> Server<S> {
             furthers += usize::from(conn.more.is_some());
             extras += usize::from(conn.extra.is_some());
             tls += usize::from(conn.tls.is_some());
+            clients += usize::from(self.clients.named(slot).is_some());
         }
         assert!(self.addresses.totals().1 <= self.connections.len(), "an address is somebody's");
         let held = self.holdings();
@@ -143,6 +145,7 @@ impl<S: Socket> Server<S> {
         assert_eq!(furthers, held.furthers, "every further membership has an owner");
         assert_eq!(extras, held.extras, "every extra has an owner");
         assert_eq!(tls, held.tls, "every TLS session has an owner");
+        assert_eq!(clients, self.clients.len(), "every proxy's client has a connection");
         for ((tenant, name), key) in &self.comet_sessions {
             let conn = self.connections.find(*key).expect("a session has a slot");
             let comet = self.comet(key.slot).expect("it is a session of this dialect");

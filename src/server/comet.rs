@@ -21,7 +21,6 @@
 mod commands;
 mod listen;
 
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::answers::Ask;
@@ -42,7 +41,7 @@ use crate::hub::command::{Change, Command, Outcome, RecordKind};
 use crate::hub::delivery::Transport;
 use crate::hub::message::{ConnectionId, Personal, TenantId};
 use crate::proto::http1::{Body, Head, Method};
-use crate::proto::{jwt, ws_handshake};
+use crate::proto::{accept, jwt, ws_handshake};
 
 pub(super) use listen::status;
 
@@ -75,8 +74,6 @@ const _: () = assert!(size_of::<Comet>() <= 48);
 /// What only few of them have.
 #[derive(Default, PartialEq, Eq)]
 pub(crate) struct Rare {
-    /// Where it came from, if a proxy said so.
-    pub address: Option<IpAddr>,
     /// In which it may go away for a while.
     session: Option<Session>,
     /// Messages for its user that it cannot be given now: it is still arriving, or away.
@@ -177,6 +174,8 @@ impl<S: Socket> Server<S> {
                 Some(shaken) => self.become_websocket(slot, format, shaken),
                 None => return,
             }
+        } else if reply.head_only {
+            return self.answer_head(slot, reply, format);
         }
         let tenant = self.connections.get(slot).tenant;
         let comet = self.comet_of(tenant, head, &reply, &hello);
@@ -232,7 +231,6 @@ impl<S: Socket> Server<S> {
             self.texts.take(&value, texts_max)
         };
         let rare = Rare {
-            address: forwarded_for(head),
             session: hello
                 .session
                 .clone()
@@ -414,18 +412,10 @@ fn id_of_session(tenant: TenantId, session: &str) -> ConnectionId {
 }
 
 fn accepts_events(head: &Head<'_>) -> bool {
-    head.method == Method::Get
-        && head
-            .list("Accept")
-            .any(|value| value.to_ascii_lowercase().starts_with(b"text/event-stream"))
+    matches!(head.method, Method::Get | Method::Head)
+        && head.headers_named("Accept").any(|value| accept::names(value, "text/event-stream"))
 }
 
 fn first_subprotocol<'a>(head: &Head<'a>) -> Option<&'a str> {
     head.list("Sec-WebSocket-Protocol").next().and_then(|name| std::str::from_utf8(name).ok())
-}
-
-/// The address that a proxy names as the client's.
-fn forwarded_for(head: &Head<'_>) -> Option<IpAddr> {
-    let value = head.header("X-Real-IP").or_else(|| head.list("X-Forwarded-For").next())?;
-    std::str::from_utf8(value.trim_ascii()).ok()?.parse().ok()
 }

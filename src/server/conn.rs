@@ -1,6 +1,7 @@
 //! A connection's slot: what an idle subscriber needs, and not a byte more.
 //!
 //! ```text
+//!  Proxied ──▶ Http, MySql
 //!  Http ──upgrade──▶ WebSocket ─┐
 //!   │ ├──▶ EventStream ─────────┤
 //!   │ ├──▶ Stream ──────────────┼──▶ Closing ──▶ Free
@@ -39,10 +40,12 @@ pub(crate) enum Phase {
     Detached,
     /// Our last word is written (or in the outbox); waiting for the peer to close.
     Closing,
+    /// A proxy is to say first whose connection it is.
+    Proxied,
 }
 
 impl Phase {
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = 10;
     /// Those in which a slot is somebody's, as the statistics show them.
     pub const USED: [Phase; Phase::COUNT - 1] = [
         Phase::Http,
@@ -53,6 +56,7 @@ impl Phase {
         Phase::Detached,
         Phase::MySql,
         Phase::Closing,
+        Phase::Proxied,
     ];
 
     /// Its name in the statistics.
@@ -67,6 +71,7 @@ impl Phase {
             Phase::MySql => "cometql",
             Phase::Detached => "detached",
             Phase::Closing => "closing",
+            Phase::Proxied => "proxied",
         }
     }
 }

@@ -11,7 +11,7 @@ use super::conn::{Format, Phase};
 use super::deadlines::Tick;
 use super::outbox::Piece;
 use super::output::Chunk;
-use super::respond::{Reply, Response};
+use super::respond::Reply;
 use super::slab::Key;
 use super::socket::Socket;
 use super::stats;
@@ -75,9 +75,7 @@ impl<S: Socket> Server<S> {
     /// Lets somebody watch.
     pub(super) fn watch(&mut self, slot: u32, reply: &Reply) {
         if reply.head_only {
-            let mut response = Response::empty(200);
-            response.content_type = "text/event-stream; charset=utf-8";
-            return self.respond(slot, reply, response);
+            return self.answer_head(slot, reply.clone(), FORMAT);
         }
         self.forget_gone_watchers();
         if self.dashboard.watchers.len() >= WATCHERS_MAX {

@@ -88,7 +88,7 @@ impl<S: Socket> Server<S> {
                 self.heartbeat(slot);
             }
             Phase::LongPoll => self.end_poll(slot, Disconnect::Finished),
-            Phase::MySql => self.cut(slot, Disconnect::Silent),
+            Phase::MySql | Phase::Proxied => self.cut(slot, Disconnect::Silent),
             Phase::Detached => self.cut(slot, Disconnect::Finished),
             Phase::Closing => self.cut(slot, Disconnect::Finished),
         }

@@ -103,6 +103,7 @@ impl<S: Socket> Server<S> {
 
     fn on_request(&mut self, slot: u32, head: &Head<'_>) {
         self.connections.get_mut(slot).flags.clear(Flags::IN_HEAD);
+        self.note_client(slot, head);
         self.log_request(slot, head);
         let admitted = match route::admit(head, &self.settings, self.now.unix_second) {
             Ok(admitted) => admitted,

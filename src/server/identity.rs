@@ -203,6 +203,6 @@ pub(super) fn claims_of(extra: &Extra) -> Option<&Rc<Claims>> {
         Extra::Token(claims) => Some(claims),
         Extra::Poll(extra) => extra.claims.as_ref(),
         Extra::Session(session) => session.1.as_ref(),
-        Extra::Comet(_) | Extra::MySql(_) => None,
+        Extra::Comet(_) | Extra::MySql(_) | Extra::Proxied(_) => None,
     }
 }

@@ -93,9 +93,13 @@ impl<S: Socket> Server<S> {
         self.read_buffer = buffer;
     }
 
-    /// Bytes stay in the kernel. Where only the client's going could matter, a FIN is just that.
+    /// Bytes stay in the kernel, but for what a proxy says first. Where only the client's going could matter, a FIN is just that. Returns
+    /// whether to read on.
     #[inline(never)]
-    fn hold_unread(&mut self, slot: u32) {
+    fn hold_unread(&mut self, slot: u32) -> bool {
+        if self.connections.get(slot).phase == Phase::Proxied {
+            return self.read_proxy_header(slot);
+        }
         if self.connections.get(slot).takes_input() {
             // Something else holds it back: there will be no event when that is over.
             self.queue(slot);
@@ -106,6 +110,7 @@ impl<S: Socket> Server<S> {
             self.logins.drop_answer(conn.key(slot));
             self.cut(slot, Disconnect::ByPeer);
         }
+        false
     }
 
     /// Reads once and uses it, after so many `reads` before; false when there is nothing more to read now.
@@ -118,8 +123,7 @@ impl<S: Socket> Server<S> {
         }
         let ignores_input = conn.ignores_input();
         if !ignores_input && (is_full || !conn.takes_input()) {
-            self.hold_unread(key.slot);
-            return false;
+            return self.hold_unread(key.slot);
         }
         if reads == self.settings.limits.reads_per_turn {
             self.queue(key.slot);
@@ -233,7 +237,7 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    fn take_leftover(&mut self, slot: u32) -> Vec<u8> {
+    pub(super) fn take_leftover(&mut self, slot: u32) -> Vec<u8> {
         match self.connections.get(slot).input {
             Some(index) => {
                 let bytes = mem::take(&mut self.inputs.get_mut(index).bytes);

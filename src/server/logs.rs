@@ -15,7 +15,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use log::Level;
 
@@ -71,13 +71,18 @@ struct Request {
 
 /// Who is at the other end. Sockets of the file system, and those already reset, have no address.
 #[derive(Clone, Copy)]
-struct Peer(Option<SocketAddr>);
+enum Peer {
+    Here(Option<SocketAddr>),
+    /// Behind a proxy.
+    There(IpAddr),
+}
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(address) => address.fmt(f),
-            None => f.write_str("-"),
+        match self {
+            Peer::Here(Some(address)) => address.fmt(f),
+            Peer::Here(None) => f.write_str("-"),
+            Peer::There(address) => address.fmt(f),
         }
     }
 }
@@ -243,8 +248,10 @@ impl<S: Socket> Server<S> {
             let text = format_args!("cut, too slow: {waiting} bytes were waiting for it");
             self.warn(Warning::Slow, slot, text);
         }
+        let client = self.clients.named(slot).map(Peer::There);
         let Some(watched) = self.logs.watched.get_mut(&slot) else { return };
-        let (peer, sent, request) = (watched.peer, watched.sent, watched.request.take());
+        let peer = client.unwrap_or(watched.peer);
+        let (sent, request) = (watched.sent, watched.request.take());
         let ms = self.now.ms.saturating_sub(watched.since_ms);
         let (key, name) = (self.connections.get(slot).key(slot), why.row().name);
         if let Some(request) = request {
@@ -265,6 +272,15 @@ impl<S: Socket> Server<S> {
         let (key, peer) = (self.connections.get(slot).key(slot), self.peer(slot));
         log::debug!(target: CONNECTION, "{key} {peer} {}: TLS, {text}", self.way(slot));
         self.wire_note(slot, format_args!("TLS, {text}"));
+    }
+
+    /// What became of a connection before its protocol began.
+    #[inline(never)]
+    pub(super) fn log_note(&self, slot: u32, text: fmt::Arguments<'_>) {
+        if log::log_enabled!(target: CONNECTION, Level::Debug) {
+            let (key, peer) = (self.connections.get(slot).key(slot), self.peer(slot));
+            log::debug!(target: CONNECTION, "{key} {peer} {}: {text}", self.way(slot));
+        }
     }
 
     /// A warning that names a connection; one of many only counts.
@@ -288,7 +304,7 @@ impl<S: Socket> Server<S> {
                 true => format!("all {most} places are taken"),
                 false => "its address has or opens more than it may".to_owned(),
             };
-            let peer = Peer(socket.peer());
+            let peer = Peer::Here(socket.peer());
             let way = match listener {
                 Listener::Http | Listener::Https => HTTP,
                 Listener::CometQl => COMETQL,
@@ -356,7 +372,9 @@ impl<S: Socket> Server<S> {
     #[cold]
     #[inline(never)]
     fn tell_answer(&mut self, slot: u32, status: u16, body_bytes: usize) {
+        let client = self.clients.named(slot).map(Peer::There);
         let Some(watched) = self.logs.watched.get_mut(&slot) else { return };
+        let peer = client.unwrap_or(watched.peer);
         let mut request = watched.request.take().unwrap_or_else(|| Request {
             method: "-",
             path: "-".into(),
@@ -366,15 +384,18 @@ impl<S: Socket> Server<S> {
             way: HTTP,
         });
         request.status = status;
-        let (key, peer) = (self.connections.get(slot).key(slot), watched.peer);
+        let key = self.connections.get(slot).key(slot);
         write_access(key, peer, &request, body_bytes as u64, self.now.ms);
     }
 
     /// Asks the kernel, unless it was asked before.
     fn peer(&self, slot: u32) -> Peer {
+        if let Some(address) = self.clients.named(slot) {
+            return Peer::There(address);
+        }
         match self.logs.watched.get(&slot) {
             Some(watched) => watched.peer,
-            None => Peer(self.connections.get(slot).socket.as_ref().and_then(Socket::peer)),
+            None => Peer::Here(self.connections.get(slot).socket.as_ref().and_then(Socket::peer)),
         }
     }
 
@@ -387,6 +408,7 @@ impl<S: Socket> Server<S> {
             Phase::MySql => COMETQL,
             Phase::Detached => Way(dialect, "session"),
             Phase::Closing => Way("", "closing"),
+            Phase::Proxied => Way("", "proxied"),
             Phase::WebSocket | Phase::EventStream | Phase::Stream | Phase::LongPoll => {
                 Way(dialect, conn.format.transport().name())
             }

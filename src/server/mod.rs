@@ -16,6 +16,7 @@
 //! | `comet.rs`, `interned.rs` | clients that speak as CometServerApi.js does |
 //! | `identity.rs` | who a subscriber is |
 //! | `addresses.rs`, `pace.rs` | how many come from where, and how fast they may speak |
+//! | `clients.rs` | who is at the other end, behind proxies |
 //! | `subscribe.rs`, `resume.rs`, `poll.rs`, `deleted.rs`, `presence.rs` | how listening begins and ends, and who is told |
 //! | `deliver.rs`, `rendered.rs` | batches on their way to everybody |
 //! | `answers.rs` | what the engine says |
@@ -30,6 +31,7 @@
 mod addresses;
 mod answers;
 mod audit;
+pub mod clients;
 mod comet;
 mod compressed;
 mod conn;
@@ -93,6 +95,7 @@ use crate::proto::deflate::{Compressor, Decompressor};
 use addresses::Addresses;
 use answers::Pending;
 pub use audit::Holdings;
+use clients::Clients;
 use conn::{Conn, Flags, Format, Phase};
 use dashboard::Dashboard;
 use deadlines::{Sweep, Tick};
@@ -127,6 +130,16 @@ pub enum Listener {
     Https,
     /// CometQL over the MySQL protocol.
     CometQl,
+}
+
+impl Listener {
+    /// What its connections do first.
+    fn phase(self) -> Phase {
+        match self {
+            Listener::Http | Listener::Https => Phase::Http,
+            Listener::CometQl => Phase::MySql,
+        }
+    }
 }
 
 /// What the operating system says of a socket.
@@ -168,6 +181,7 @@ pub struct Server<S> {
     furthers: Pool<Further>,
     extras: Pool<Extra>,
     tls: Tls,
+    clients: Clients,
     hub: Hub,
     inbox: Inbox,
     engine: Box<dyn Engine>,
@@ -245,6 +259,7 @@ impl<S: Socket> Server<S> {
             furthers: Pool::new(),
             extras: Pool::new(),
             tls: Tls::default(),
+            clients: Clients::default(),
             inbox: Inbox::default(),
             engine,
             asks: HashMap::new(),
@@ -289,9 +304,16 @@ impl<S: Socket> Server<S> {
 
     /// Takes a new connection; `None` if there are too many, after telling it so.
     pub fn accept(&mut self, socket: S, listener: Listener, now: Now) -> Option<Key> {
+        let key = self.take(socket, listener, listener.phase(), now)?;
+        self.open(key.slot, listener).then_some(key)
+    }
+
+    /// Finds a slot for a new connection, if there is one.
+    fn take(&mut self, socket: S, listener: Listener, phase: Phase, now: Now) -> Option<Key> {
         self.set_now(now);
         let is_full = self.connections.len() >= self.settings.limits.connections_max;
-        let source = self.source_of(&socket);
+        // A proxy speaks for many people: those it announces are counted instead.
+        let source = if phase == Phase::Proxied { None } else { self.source_of(&socket) };
         let is_one_too_many = source.is_some_and(|source| !self.has_place_for(source));
         if is_full || is_one_too_many || self.is_draining {
             self.metrics.refused += 1;
@@ -300,10 +322,6 @@ impl<S: Socket> Server<S> {
             return None;
         }
         self.metrics.accepted += 1;
-        let phase = match listener {
-            Listener::Http | Listener::Https => Phase::Http,
-            Listener::CometQl => Phase::MySql,
-        };
         let limits = &self.settings.limits;
         let deadline = Tick::after(now, limits.head_seconds);
         let key =
@@ -313,21 +331,26 @@ impl<S: Socket> Server<S> {
         }
         self.metrics.enter(phase, Format::default());
         self.log_begin(key.slot);
+        Some(key)
+    }
+
+    /// A connection begins, with whatever its listener's protocol begins with; false if it cannot.
+    fn open(&mut self, slot: u32, listener: Listener) -> bool {
         match listener {
             Listener::Http => {}
             Listener::Https => {
-                if !self.start_tls(key.slot) {
+                if !self.start_tls(slot) {
                     // A reload took the certificates away, but not the listener.
-                    self.cut(key.slot, Disconnect::Unavailable);
-                    return None;
+                    self.cut(slot, Disconnect::Unavailable);
+                    return false;
                 }
             }
             Listener::CometQl => {
-                self.greet(key.slot);
+                self.greet(slot);
                 self.uncork();
             }
         }
-        Some(key)
+        true
     }
 
     /// Reacts to what the operating system says of a connection. A stale key is nobody's.

@@ -4,6 +4,7 @@ mod logins;
 mod status;
 
 use super::answers::Ask;
+use super::clients::Clients;
 use super::comet::Comet;
 use super::conn::Flags;
 use super::deadlines::Tick;
@@ -126,9 +127,8 @@ impl<S: Socket> Server<S> {
 
     /// A wrong password's answer waits; nothing more is read meanwhile.
     fn hold_back(&mut self, slot: u32, answer: Vec<u8>) {
-        let conn = self.connections.get(slot);
-        let key = conn.key(slot);
-        let address = conn.socket.as_ref().and_then(Socket::peer).map(|peer| peer.ip());
+        let key = self.connections.get(slot).key(slot);
+        let address = self.client_address(slot);
         let due_ms = self.now.ms + self.logins.failed(address, self.now.ms);
         match self.logins.hold(key, due_ms, answer) {
             Ok(()) => {
@@ -238,6 +238,7 @@ impl<S: Socket> Server<S> {
                 texts: &self.texts,
                 connections: &self.connections,
                 extras: &self.extras,
+                clients: &self.clients,
                 inbox: &self.inbox,
                 settings,
                 metrics: &self.metrics,
@@ -266,6 +267,7 @@ struct Here<'a, S> {
     texts: &'a Interned,
     connections: &'a Slab<S>,
     extras: &'a Pool<Extra>,
+    clients: &'a Clients,
     inbox: &'a Inbox,
     settings: &'a Settings,
     metrics: &'a Metrics,
@@ -289,11 +291,9 @@ impl<S: Socket> View for Here<'_, S> {
                 }
                 None => Member::default(),
             };
-            if member.address.is_empty()
-                && let Some(peer) = conn.socket.as_ref().and_then(Socket::peer)
-            {
-                // The kernel knows it for as long as there is a connection; nobody else has to.
-                member.address = peer.ip().to_string();
+            // The kernel knows it for as long as there is a connection; nobody else has to.
+            if let Some(address) = self.clients.address(subscriber.0, self.connections) {
+                member.address = address.to_string();
             }
             member
         };
@@ -316,12 +316,11 @@ impl<S: Socket> View for Here<'_, S> {
 /// What a client of CometServerApi has shown of itself.
 fn member_of(comet: &Comet, texts: &Interned) -> Member {
     let text = |id| texts.text(id).into();
-    let address = comet.rare.as_ref().and_then(|rare| rare.address);
     Member {
         user: comet.user_name().unwrap_or_default(),
         uuid: comet.uuid.map(|uuid| uuid.to_string()).unwrap_or_default(),
         agent: text(comet.agent),
-        address: address.map(|address| address.to_string()).unwrap_or_default(),
+        address: String::new(),
         origin: text(comet.origin),
         language: text(comet.language),
     }

@@ -10,6 +10,7 @@ use super::disconnect::Disconnect;
 use super::outbox::{Outbox, Piece, SLICES_MAX};
 use super::socket::Socket;
 use super::{Listener, Server, tls};
+use crate::proto::http1;
 
 /// Gathered bytes that are written even though more may follow.
 const CORK_BYTES: usize = 64 * 1024;
@@ -273,23 +274,30 @@ impl<S: Socket> Server<S> {
         self.set_phase(slot, Phase::Closing);
         self.addresses.leave(slot);
         self.logs.forget(slot);
+        self.clients.forget(slot);
         let conn = self.connections.remove(slot);
         self.metrics.leave(conn.phase, conn.format);
     }
 
     /// Answers a connection that there is no slot for, as well as one write can.
     pub(super) fn turn_away(&mut self, mut socket: S, listener: Listener) {
-        let words: &[u8] = match listener {
+        let mut words = Vec::new();
+        match listener {
             Listener::Http => {
-                b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n\
-                  Content-Length: 0\r\n\r\n"
+                http1::write_status(&mut words, 503);
+                http1::write_header(&mut words, "Date", &self.date());
+                words.extend_from_slice(
+                    b"Retry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+                );
             }
-            Listener::Https => tls::NO_ROOM,
+            Listener::Https => words.extend_from_slice(tls::NO_ROOM),
             // ERR 1040 in place of the greeting; without a SQLSTATE, as no version is agreed on yet.
-            Listener::CometQl => b"\x17\0\0\0\xff\x10\x04Too many connections",
-        };
+            Listener::CometQl => {
+                words.extend_from_slice(b"\x17\0\0\0\xff\x10\x04Too many connections");
+            }
+        }
         // It goes either way.
-        let _ = socket.write_vectored(&[IoSlice::new(words)]);
+        let _ = socket.write_vectored(&[IoSlice::new(&words)]);
         let _ = socket.shutdown_write();
     }
 }

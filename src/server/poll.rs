@@ -33,6 +33,9 @@ impl<S: Socket> Server<S> {
             let explain = "a script of any page could read this: JSONP needs --origin '*'";
             return self.refuse(slot, reply, Refusal::new(403, explain));
         }
+        if reply.head_only {
+            return self.answer_head(slot, reply.clone(), FORMAT);
+        }
         let limits = &self.settings.limits;
         let wait = wish.wait_seconds.unwrap_or(limits.poll_seconds).min(limits.poll_seconds_max);
         let deadline = Tick::after(self.now, wait);

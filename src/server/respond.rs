@@ -10,7 +10,7 @@ use super::recent::Wrong;
 use super::route::Rejected;
 use super::socket::Socket;
 use crate::dialects::native::{self, Refusal};
-use crate::proto::http1::{self, Head, Method, Version};
+use crate::proto::http1::{self, Body, Head, Method, Version};
 
 /// What must be known of a request to answer it, now or later.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub(crate) struct Response<'a> {
 
 /// What the server says is of this moment.
 const NO_STORE: &[u8] = b"no-store";
+/// A proxy that compressed a stream would hold its messages back (RFC 9111 §5.2.2.6).
+const ENDLESS: &[u8] = b"no-store, no-transform";
 
 impl<'a> Response<'a> {
     pub fn json(status: u16, body: impl Into<Cow<'a, [u8]>>) -> Response<'a> {
@@ -105,6 +107,11 @@ impl<S: Socket> Server<S> {
         self.begin_cached_head(slot, reply, status, NO_STORE);
     }
 
+    /// The same of a response that has no end.
+    pub(super) fn begin_endless_head(&mut self, slot: u32, reply: &Reply) {
+        self.begin_cached_head(slot, reply, 200, ENDLESS);
+    }
+
     fn begin_cached_head(&mut self, slot: u32, reply: &Reply, status: u16, cache_control: &[u8]) {
         self.metrics.responses.add(status);
         if status >= 400 {
@@ -154,12 +161,12 @@ impl<S: Socket> Server<S> {
     /// Refuses a request that was not let in. Whatever body follows is not read.
     pub(super) fn reject(&mut self, slot: u32, head: &Head<'_>, rejected: Rejected) {
         let mut reply = Reply::to(head, rejected.origin);
-        reply.keep_alive &= head.body == http1::Body::None;
+        reply.keep_alive &= matches!(head.body, Body::None | Body::Length(0));
         self.refuse(slot, &reply, rejected.refusal);
     }
 
     /// The `Date` of this second.
-    fn date(&mut self) -> [u8; 29] {
+    pub(super) fn date(&mut self) -> [u8; 29] {
         if self.date.0 != self.now.unix_second {
             let mut text = Vec::with_capacity(29);
             http1::write_date(&mut text, self.now.unix_second);

@@ -24,7 +24,7 @@ use crate::hub::message::TenantId;
 use crate::hub::names::ChannelName;
 use crate::hub::rules::Rule;
 use crate::proto::http1::{Head, Method};
-use crate::proto::{claims, jwt};
+use crate::proto::{claims, jwt, url};
 
 /// First segments of paths that are, or will be, routes: no tenant can have such a name.
 pub const RESERVED_NAMES: [&str; 17] = [
@@ -215,7 +215,10 @@ fn find(head: &Head<'_>, path: &[u8], settings: &Settings) -> Result<Route, Refu
                 let channels_max = settings.limits.channels_per_request_max;
                 native::parse(head, below, channels_max).map(Route::Native)
             }
-            _ => Err(nothing_here()),
+            _ => Err(match url::percent_decode(path) {
+                Ok(_) => nothing_here(),
+                Err(error) => error.into(),
+            }),
         },
     }
 }

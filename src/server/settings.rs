@@ -1,5 +1,6 @@
 //! What an operator decides, in the form the server uses.
 
+use super::clients::Trusted;
 use super::limits::Limits;
 use super::tls::Certificates;
 use crate::engines::memory::{self, Keep};
@@ -22,6 +23,8 @@ pub struct Settings {
     pub deflate: bool,
     /// For everybody who speaks TLS.
     pub certificates: Certificates,
+    /// Proxies whose word about their clients is believed.
+    pub trusted: Trusted,
 }
 
 /// An isolated part of the hub.
@@ -72,6 +75,7 @@ impl Default for Settings {
             echoes: Vec::new(),
             deflate: deflate::IS_PRESENT,
             certificates: Certificates::default(),
+            trusted: Trusted::default(),
         }
     }
 }

@@ -5,7 +5,6 @@ use std::num::NonZeroU32;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
-use super::Server;
 use super::comet::Comet;
 use super::conn::{Flags, Format, NO_MEMBERSHIP, Phase};
 use super::deadlines::Tick;
@@ -14,6 +13,7 @@ use super::mysql::MySql;
 use super::rendered::framing;
 use super::respond::{Reply, Response};
 use super::socket::Socket;
+use super::{Listener, Server};
 use crate::dialects::NATIVE;
 use crate::dialects::native::{self, Refusal, Subscribe, variant};
 use crate::hub::access::{self, Action, Claims, Standing};
@@ -23,8 +23,8 @@ use crate::hub::members::{Moved, SubscriberId};
 use crate::hub::message::TenantId;
 use crate::hub::names::ChannelName;
 use crate::hub::{ChannelId, Full, Membership};
-use crate::proto::http1::{Head, Version};
-use crate::transports::{event_stream, stream};
+use crate::proto::http1::{self, Head, Version};
+use crate::transports::{event_stream, long_poll, stream};
 
 /// Memberships beyond the first.
 pub(crate) struct Further {
@@ -80,6 +80,8 @@ pub(crate) enum Extra {
     Session(Box<(Box<str>, Option<Rc<Claims>>)>),
     /// What a subscriber's token says.
     Token(Rc<Claims>),
+    /// What a connection is for, once a proxy has said whose it is.
+    Proxied(Listener),
     /// A client of CometServerApi.
     Comet(Box<Comet>),
     /// A back end's session; `None` while it acts.
@@ -122,6 +124,9 @@ impl<S: Socket> Server<S> {
             return self.refuse(slot, &reply, Refusal::new(503, "too many callbacks are in use"));
         };
         self.connections.get_mut(slot).format = format;
+        if reply.head_only {
+            return self.answer_head(slot, reply, format);
+        }
         if let Err(full) = self.join_all(slot, &wish.channels) {
             self.give_format_back(slot);
             return self.refuse(slot, &reply, Refusal::new(503, full.explain()));
@@ -140,26 +145,43 @@ impl<S: Socket> Server<S> {
         self.begin(slot, wish);
     }
 
+    /// HEAD of what has no end, or only in a while: the head that GET would have, and no more.
+    pub(super) fn answer_head(&mut self, slot: u32, mut reply: Reply, format: Format) {
+        let (transport, framing) = framing(format, &self.callbacks);
+        let has_end = transport != Transport::EventStream && framing.chunked;
+        if transport == Transport::LongPoll {
+            self.begin_head(slot, &reply, 200);
+            let out = self.out(slot);
+            http1::write_header(out, "Content-Type", long_poll::content_type(None).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        } else {
+            reply.keep_alive &= has_end;
+            self.write_stream_head(slot, &reply, format);
+        }
+        self.give_format_back(slot);
+        self.log_answer(slot, 200, 0);
+        self.after_response(slot, &reply);
+    }
+
     pub(super) fn write_stream_head(&mut self, slot: u32, reply: &Reply, format: Format) {
         let retry_ms = self.settings.limits.retry_ms;
-        self.begin_head(slot, reply, 200);
-        let mut bytes = Vec::new();
+        self.begin_endless_head(slot, reply);
+        let (mut bytes, mut preamble) = (Vec::new(), Vec::new());
         let (transport, framing) = framing(format, &self.callbacks);
         match transport {
             Transport::EventStream => {
                 event_stream::headers(&mut bytes);
-                bytes.extend_from_slice(b"\r\n");
-                event_stream::preamble(retry_ms, &mut bytes);
+                event_stream::preamble(retry_ms, &mut preamble);
             }
             Transport::Iframe => {
                 stream::iframe_headers(framing, &mut bytes);
-                bytes.extend_from_slice(b"\r\n");
-                stream::iframe_preamble(framing, &mut bytes);
+                stream::iframe_preamble(framing, &mut preamble);
             }
-            _ => {
-                stream::headers(framing, &mut bytes);
-                bytes.extend_from_slice(b"\r\n");
-            }
+            _ => stream::headers(framing, &mut bytes),
+        }
+        bytes.extend_from_slice(b"\r\n");
+        if !reply.head_only {
+            bytes.append(&mut preamble);
         }
         self.out(slot).extend_from_slice(&bytes);
     }

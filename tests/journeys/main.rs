@@ -5,6 +5,8 @@
 //! | `matrix` | every wire form: live, resumed after a break, told of a loss |
 //! | `channels` | what the channel URLs promise, one by one |
 //! | `requests` | HTTP/1.1 as such: order, bodies, statuses, smuggling |
+//! | `conformance` | HTTP/1.1 rule by rule |
+//! | `proxies` | whose connection it is, behind proxies |
 //! | `frames` | WebSocket as such: echo, fragments, publishing, closes |
 //! | `deflate` | WebSocket messages that are compressed |
 //! | `access` | who is let in |
@@ -26,6 +28,7 @@ mod comet;
 mod comet_page;
 #[cfg(feature = "cometql")]
 mod cometql;
+mod conformance;
 mod crowds;
 mod deflate;
 mod exposition;
@@ -37,6 +40,7 @@ mod logs;
 mod matrix;
 #[cfg(feature = "cometql")]
 mod mysql;
+mod proxies;
 #[cfg(feature = "config")]
 mod reload;
 mod requests;

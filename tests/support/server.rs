@@ -140,7 +140,8 @@ pub fn bare(mut command: Command) -> Command {
     command
 }
 
-fn listening(arguments: &[&str]) -> Vec<String> {
+/// These arguments, and where to listen, unless they say so.
+pub fn listening(arguments: &[&str]) -> Vec<String> {
     let mut all: Vec<String> = arguments.iter().map(ToString::to_string).collect();
     let mut listen = |flag: &str| {
         if !arguments.contains(&flag) {
@@ -241,6 +242,7 @@ pub fn reactor(settings: Settings, keep: memory::Limits) -> Reactor {
     let listen = |listener| Listen {
         address: Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 0))),
         listener,
+        is_proxied: false,
     };
     let listens = [listen(Listener::Http), listen(Listener::CometQl)];
     Reactor::new(settings, Box::new(engine), &listens, clock)

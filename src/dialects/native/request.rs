@@ -7,9 +7,10 @@ use std::borrow::Cow;
 
 use crate::hub::command::Start;
 use crate::hub::delivery::Transport;
+use crate::hub::message::MessageId;
 use crate::hub::names::{ChannelName, EventName, NameError};
 use crate::proto::http1::{Head, Method};
-use crate::proto::{url, ws_handshake};
+use crate::proto::{accept, url, ws_handshake};
 
 /// What somebody asks of the channel URLs.
 #[derive(Debug, PartialEq, Eq)]
@@ -211,8 +212,7 @@ fn parse_channel_request(head: &Head<'_>, channels: Vec<ChannelName>) -> Result<
             idempotency_key: idempotency_key(head)?,
         })),
         Method::Delete => Ok(Request::Delete(single(channels, "DELETE takes one channel")?)),
-        Method::Head => Ok(history(head, channels, &query)?),
-        Method::Get => {
+        Method::Get | Method::Head => {
             let transport = match &query.transport {
                 Some(name) => Some(transport(name)?),
                 None => asked_for(head),
@@ -236,11 +236,8 @@ fn idempotency_key(head: &Head<'_>) -> Result<Option<Box<str>>, Refusal> {
 
 /// The transport that the headers ask for; `None`: an ordinary GET.
 fn asked_for(head: &Head<'_>) -> Option<Transport> {
-    let accepts_events = || {
-        head.headers_named("Accept").any(|value| {
-            value.windows(17).any(|part| part.eq_ignore_ascii_case(b"text/event-stream"))
-        })
-    };
+    let accepts_events =
+        || head.headers_named("Accept").any(|value| accept::names(value, "text/event-stream"));
     if ws_handshake::is_upgrade(head) {
         Some(Transport::WebSocket)
     } else if accepts_events() {
@@ -317,8 +314,8 @@ fn history(
 fn start(head: &Head<'_>, query: &Query<'_>) -> Result<Option<Start>, Refusal> {
     // An EventSource that has no id yet sends none; an empty one means the same.
     let header = |name| head.header(name).filter(|value| !value.is_empty());
-    let cursor = header("Last-Event-ID").or_else(|| header("If-None-Match").map(entity_tag));
-    let cursor = match cursor {
+    let known = || head.list("If-None-Match").map(entity_tag).find(|tag| is_cursor(tag));
+    let cursor = match header("Last-Event-ID").or_else(known) {
         Some(bytes) => Some(String::from_utf8_lossy(bytes)),
         None => query.since.clone().filter(|since| !since.is_empty()),
     };
@@ -329,6 +326,11 @@ fn start(head: &Head<'_>, query: &Query<'_>) -> Result<Option<Start>, Refusal> {
         },
         None => Ok(query.last.map(Start::Last)),
     }
+}
+
+/// RFC 9110 §13.1.2: a tag that is none of ours is known to be something else, which is no mistake.
+fn is_cursor(tag: &[u8]) -> bool {
+    std::str::from_utf8(tag).is_ok_and(|tag| tag.parse::<MessageId>().is_ok())
 }
 
 /// RFC 9110 §8.8.3: the opaque tag inside `"…"` or `W/"…"`; a bare one is understood too.

@@ -11,7 +11,6 @@ use super::{Comet, Opening, Purpose, Rare};
 use crate::dialects::comet_js::connect::Hello;
 use crate::dialects::comet_js::frames::{self, Answers, Member, ServerInfo};
 use crate::dialects::comet_js::variant;
-use crate::dialects::native::Refusal;
 use crate::hub::access::{self, Action};
 use crate::hub::command::{By, Command, NewMessage, Start};
 use crate::hub::delivery::Transport;
@@ -87,8 +86,8 @@ impl<S: Socket> Server<S> {
         let Purpose::Listen { reply, format } = &opening.purpose else { return };
         let (format, tenant) = (*format, opening.tenant);
         let transport = format.transport();
-        if transport != Transport::WebSocket && !self.begin_response(slot, reply, format) {
-            return;
+        if transport != Transport::WebSocket {
+            self.begin_response(slot, reply, format);
         }
         let before = self.take_session_over(slot, tenant);
         let is_new = before.is_none();
@@ -185,26 +184,20 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    /// Turns a request into an endless response, or into a parked one; false if it was refused.
-    fn begin_response(&mut self, slot: u32, reply: &Reply, format: Format) -> bool {
-        if reply.head_only {
-            self.leave_comet(slot);
-            self.refuse(slot, reply, Refusal::new(405, "this is answered to GET alone"));
-            return false;
-        }
+    /// Turns a request into an endless response, or into a parked one.
+    fn begin_response(&mut self, slot: u32, reply: &Reply, format: Format) {
         self.connections.get_mut(slot).format = format;
         let limits = &self.settings.limits;
         let (heartbeat, poll) = (limits.heartbeat_seconds, limits.poll_seconds);
         if format.transport() == Transport::LongPoll {
             self.park(slot, reply, Tick::after(self.now, poll));
-            return true;
+            return;
         }
         let reply = Reply { keep_alive: false, ..reply.clone() };
         self.write_stream_head(slot, &reply, format);
         self.set_phase(slot, Phase::EventStream);
         self.log_begun(slot, 200);
         self.connections.get_mut(slot).deadline = Tick::after(self.now, heartbeat);
-        true
     }
 
     /// A session has one place: whoever held it goes, without a word to its channels. Which channels
