@@ -13,10 +13,10 @@ process.on("exit", () => running.forEach(child => child.kill("SIGKILL")));
  * Starts encke on free ports of 127.0.0.1 unless `http` or `cometql` say otherwise (`cometql: "off"` for none).
  * Resolves when every listener has said its real address.
  */
-export async function startServer({ http = "127.0.0.1:0", cometql = "127.0.0.1:0", args = [] } = {}) {
+export async function startServer({ http = "127.0.0.1:0", cometql = "127.0.0.1:0", args = [], log = "info" } = {}) {
   const child = spawn(binary, ["--http", http, "--cometql", cometql, ...args], {
     stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, RUST_LOG: "info" },
+    env: { ...process.env, RUST_LOG: log },
   });
   running.add(child);
   const ended = once(child, "exit").finally(() => running.delete(child));

@@ -1,15 +1,16 @@
 // Clients that we did not write against the real server: curl, the mariadb command line, programs in the
-// languages of back ends (programs.mjs), WebSocket clients (deflate_cases.mjs), and one of ours that does whatever
-// the Autobahn test suite does (websocket_cases.mjs). Each check of publishing ends in what a subscriber received. One line per
-// check; the last line counts them.
+// languages of back ends (programs.mjs), HTTP alone and through proxies (http.mjs), WebSocket clients
+// (deflate_cases.mjs), and one of ours that does whatever the Autobahn test suite does (websocket_cases.mjs). Each
+// check of publishing ends in what a subscriber received. One line per check; the last line counts them.
 // Run: node tests/clients/run.mjs   ($ENCKE names another binary, $LONG=1 repeats the exchange many times,
-// $ONLY_CLIENT=php runs the programs whose names begin so, and nothing else)
+// $ONLY_CLIENT=php runs the programs whose names begin so, and nothing else; =http what http.mjs has)
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { checkCommandLine, checkMariadb, checkMariadbRefusal } from "./cli.mjs";
 import { publish, startPhp, startServer } from "./encke.mjs";
 import { check, count, curl, done, group, program, subscriber, within } from "./harness.mjs";
+import { checkHttp } from "./http.mjs";
 import { checkPrograms, withTenants } from "./programs.mjs";
 import { checkDeflate } from "./deflate_cases.mjs";
 import { checkWebSocketCases } from "./websocket_cases.mjs";
@@ -154,6 +155,7 @@ for (let round = 0; round < rounds && !process.env.ONLY_CLIENT; round++) {
   if (round === 0) await group("mariadb", () => withTenants(checkCommandLine));
 }
 if (!process.env.ONLY_CLIENT || process.env.ONLY_CLIENT === "tls") await group("tls", checkTls);
+if (!process.env.ONLY_CLIENT || process.env.ONLY_CLIENT === "http") await checkHttp();
 await checkPrograms();
 await checkWebSockets();
 await check("both servers end with 0 at SIGTERM", async () => {
