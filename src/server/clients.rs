@@ -172,6 +172,7 @@ fn peer_address<S: Socket>(connections: &Slab<S>, slot: u32) -> Option<IpAddr> {
 
 impl<S: Socket> Server<S> {
     /// Whose connection this is, as far as it can be known. It is asked only when somebody wants to know.
+    #[cfg_attr(not(feature = "cometql"), expect(dead_code, reason = "only its logins ask"))]
     pub(super) fn client_address(&self, slot: u32) -> Option<IpAddr> {
         self.clients.address(slot, &self.connections)
     }
