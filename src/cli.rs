@@ -48,10 +48,8 @@ usage: encke [OPTION…]
   --config FILE                 all this and more from TOML; SIGHUP rereads it
   --example-config, --check     print such a file; what is in force, what fits
   --help, --version
-
 Variables do the same: ENCKE_HTTP, ENCKE_PUBLISH_KEY … (lists: with spaces).
 Flags win over variables, both over the file. RUST_LOG=encke=debug says more.
-
 examples:
   encke                                                  http://127.0.0.1:8080/
   curl -d 'Hello' http://127.0.0.1:8080/channels/news    publish
