@@ -75,7 +75,9 @@ fn read_again(running: Config, descriptors: u64, mut read: ReadConfig) -> ReadAg
         };
         match config.keep_listeners(&running) {
             Ok(false) => {}
-            Ok(true) => log::warn!("http, https, cometql: other addresses need a restart"),
+            Ok(true) => {
+                log::warn!("http, https, cometql, proxy_protocol: other addresses need a restart")
+            }
             Err(why) => return stay(&why),
         }
         Some(Reload { settings: config.settings(descriptors), history: config.history })

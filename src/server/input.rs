@@ -93,8 +93,8 @@ impl<S: Socket> Server<S> {
         self.read_buffer = buffer;
     }
 
-    /// Bytes stay in the kernel, but for what a proxy says first. Where only the client's going could matter, a FIN is just that. Returns
-    /// whether to read on.
+    /// Bytes stay in the kernel, but for what a proxy says first. Where only the client's going could
+    /// matter, a FIN is just that. Returns whether to read on.
     #[inline(never)]
     fn hold_unread(&mut self, slot: u32) -> bool {
         if self.connections.get(slot).phase == Phase::Proxied {
