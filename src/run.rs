@@ -38,7 +38,6 @@ pub fn run(config: &Config, read: ReadConfig) -> Result<(), StartError> {
     let read_again = read_again(config.clone(), descriptors, read);
     reactor.obey_signals(read_again).map_err(cannot_start)?;
     let addresses = reactor.addresses().map_err(cannot_start)?;
-    sys::forget_start();
     announce(config, &addresses, clients, descriptors);
     let manager = Manager::of_environment();
     manager.tell(&State::Ready(&format!("serving {}", list(&addresses))));

@@ -224,6 +224,7 @@ impl Reactor {
     pub fn serve(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut next = Next::Idle;
+        self.tide.begin();
         while !self.stop.flag.load(Ordering::Acquire) {
             self.poll(&mut events, self.wait(next))?;
             next = self.turn(&events);
@@ -307,9 +308,14 @@ impl Reactor {
             }
         }
         self.accept(now);
-        let next = self.server.turn(now);
-        if next != Next::Now {
-            self.tide.look(self.server.held());
+        let mut next = self.server.turn(now);
+        if next != Next::Now
+            && let Some(ms) = self.tide.look(self.server.held(), now.ms)
+        {
+            next = match next {
+                Next::After(other_ms) => Next::After(ms.min(other_ms)),
+                _ => Next::After(ms),
+            };
         }
         self.server.turn_ends(self.clock.us());
         next

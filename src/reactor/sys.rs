@@ -117,20 +117,32 @@ pub fn give_back_freed() {
     }
 }
 
-/// Unmaps the pages of the program's own file that are mapped so far: most of them were needed once, by the
-/// start, and are the kernel's to reuse from now on. What is needed again is mapped again, without a read from
-/// disk.
-pub fn forget_start() {
-    let (Ok(maps), Ok(program)) =
-        (std::fs::read_to_string("/proc/self/maps"), std::fs::read_link("/proc/self/exe"))
-    else {
-        return;
-    };
-    for range in maps.lines().filter_map(|line| unwritten(line, program.to_str()?)) {
-        // SAFETY: these pages belong to the program's file, and nobody has written to them: not code, and
-        // not the constants at the file's beginning. So they are mapped again as they were.
-        unsafe {
-            libc::madvise(range.start as *mut libc::c_void, range.len(), libc::MADV_DONTNEED);
+/// The pages of the program's own file that nobody writes to.
+pub struct Program {
+    ranges: Vec<Range<usize>>,
+}
+
+impl Program {
+    /// Looks where they are. For this a descriptor is open for a moment.
+    pub fn find() -> Program {
+        let (Ok(maps), Ok(program)) =
+            (std::fs::read_to_string("/proc/self/maps"), std::fs::read_link("/proc/self/exe"))
+        else {
+            return Program { ranges: Vec::new() };
+        };
+        let ranges = maps.lines().filter_map(|line| unwritten(line, program.to_str()?)).collect();
+        Program { ranges }
+    }
+
+    /// Unmaps them: from now on they are the kernel's to reuse. What is needed again is mapped again, mostly
+    /// without a read from disk.
+    pub fn unmap(&self) {
+        for range in &self.ranges {
+            // SAFETY: these pages belong to the program's file, and nobody has written to them: not code,
+            // and not the constants at the file's beginning. So they are mapped again as they were.
+            unsafe {
+                libc::madvise(range.start as *mut libc::c_void, range.len(), libc::MADV_DONTNEED);
+            }
         }
     }
 }
@@ -139,14 +151,12 @@ pub fn forget_start() {
 /// leaves alone: code, or constants at the beginning. What stands behind them holds addresses that it has
 /// filled in.
 fn unwritten(line: &str, file: &str) -> Option<Range<usize>> {
-    let mut fields = line.split_ascii_whitespace();
+    let mut fields = line.strip_suffix(file)?.strip_suffix(' ')?.split_ascii_whitespace();
     let (addresses, access, offset) = (fields.next()?, fields.next()?, fields.next()?);
-    let is_unwritten =
-        access == "r-xp" || access == "r--p" && offset.bytes().all(|byte| byte == b'0');
-    if !is_unwritten || fields.nth(2) != Some(file) {
-        return None;
-    }
+    let is_first = offset.bytes().all(|byte| byte == b'0');
     let (start, end) = addresses.split_once('-')?;
+    let is_unwritten = access == "r-xp" || access == "r--p" && is_first;
+    is_unwritten.then_some(())?;
     Some(usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?)
 }
 
@@ -159,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_nobody_has_written_to_is_forgotten() {
+    fn only_what_nobody_has_written_to_is_unmapped() {
         let line = |access: &str, offset: &str, file: &str| {
             format!("55fbe4851000-55fbe4ba6000 {access} {offset} fe:00 10011258    {file}")
         };
@@ -170,6 +180,7 @@ mod tests {
             ("r--p", "00421000", "/bin/encke", None),
             ("rw-p", "00000000", "/bin/encke", None),
             ("r-xp", "000cd000", "/lib/libc.so.6", None),
+            ("r-xp", "000cd000", "/usr/bin/encke", None),
         ];
         for (access, offset, file, expect) in rows {
             assert_eq!(unwritten(&line(access, offset, file), "/bin/encke"), expect, "{access}");
@@ -182,8 +193,10 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_has_forgotten_its_start_goes_on() {
-        forget_start();
-        assert_eq!("it goes on".len(), 10);
+    fn a_program_goes_on_without_its_pages() {
+        let program = Program::find();
+        assert!(!program.ranges.is_empty());
+        program.unmap();
+        assert_eq!("it goes on".to_owned().len(), 10);
     }
 }
