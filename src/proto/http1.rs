@@ -44,6 +44,8 @@
 
 use std::mem::MaybeUninit;
 
+use super::accept;
+
 mod error;
 mod response;
 mod target;
@@ -133,6 +135,13 @@ pub enum Body {
     Chunked,
 }
 
+impl Body {
+    /// Whether the next request surely begins right behind the head.
+    pub fn is_empty(self) -> bool {
+        matches!(self, Body::None | Body::Length(0))
+    }
+}
+
 /// Room for the field lines of one head, on the stack (3,200 bytes, not zeroed). New for each
 /// parse.
 pub struct HeaderSpace<'a>([MaybeUninit<httparse::Header<'a>>; HEADERS_MAX]);
@@ -199,6 +208,11 @@ impl<'a> Head<'a> {
         let is_token = |text: &[u8]| is_alike(text, token.as_bytes());
         // Mostly it stands alone.
         self.headers_named(name).any(is_token) || self.list(name).any(is_token)
+    }
+
+    /// Whether the client asks for this media type by name (RFC 9110 §12.5.1).
+    pub fn accepts(&self, media: &str) -> bool {
+        self.headers_named("Accept").any(|value| accept::names(value, media))
     }
 
     /// Bytes of the head, from the input's first to the end of the empty line.
@@ -408,9 +422,7 @@ fn understand<'a>(
         connection_upgrade: connection.upgrade,
         body,
         // RFC 9110 §10.1.1: a server ignores the expectation in HTTP/1.0, and without content.
-        expects_continue: wants_continue
-            && version == Version::Http11
-            && !matches!(body, Body::None | Body::Length(0)),
+        expects_continue: wants_continue && version == Version::Http11 && !body.is_empty(),
         fields,
         size,
     })

@@ -24,7 +24,7 @@
 //! assert_eq!(&accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 //! ```
 
-use super::http1::{Body, Head, Method, Version, write_header};
+use super::http1::{Head, Method, Version, write_header};
 use super::permessage_deflate::{self, Agreed};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -155,7 +155,7 @@ pub fn check<'a>(head: &Head<'a>) -> Result<Handshake<'a>, Error> {
     let key = the_only(head, "Sec-WebSocket-Key").and_then(check_key).ok_or(Error::BadKey)?;
     let extensions = head.headers_named("Sec-WebSocket-Extensions");
     let deflate = permessage_deflate::agree(extensions).map_err(|_| Error::BadExtensions)?;
-    if !matches!(head.body, Body::None | Body::Length(0)) {
+    if !head.body.is_empty() {
         return Err(Error::HasBody);
     }
     Ok(Handshake { key, deflate, head: *head })

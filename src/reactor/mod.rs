@@ -154,6 +154,7 @@ impl Reactor {
         listens: &[Listen],
         clock: Clock,
     ) -> io::Result<Result<Reactor, BindError>> {
+        let tide = Tide::new();
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let mut seed = [0; 20];
@@ -189,7 +190,7 @@ impl Reactor {
             stop,
             accept_again: VecDeque::new(),
             accept_paused_until_ms: None,
-            tide: Tide::new(),
+            tide,
         }))
     }
 
@@ -309,13 +310,8 @@ impl Reactor {
         }
         self.accept(now);
         let mut next = self.server.turn(now);
-        if next != Next::Now
-            && let Some(ms) = self.tide.look(self.server.held(), now.ms)
-        {
-            next = match next {
-                Next::After(other_ms) => Next::After(ms.min(other_ms)),
-                _ => Next::After(ms),
-            };
+        if next != Next::Now {
+            next = next.within(self.tide.look(self.server.held(), now.ms));
         }
         self.server.turn_ends(self.clock.us());
         next

@@ -41,7 +41,7 @@ use crate::hub::command::{Change, Command, Outcome, RecordKind};
 use crate::hub::delivery::Transport;
 use crate::hub::message::{ConnectionId, Personal, TenantId};
 use crate::proto::http1::{Body, Head, Method};
-use crate::proto::{accept, jwt, ws_handshake};
+use crate::proto::{jwt, ws_handshake};
 
 pub(super) use listen::status;
 
@@ -412,8 +412,7 @@ fn id_of_session(tenant: TenantId, session: &str) -> ConnectionId {
 }
 
 fn accepts_events(head: &Head<'_>) -> bool {
-    matches!(head.method, Method::Get | Method::Head)
-        && head.headers_named("Accept").any(|value| accept::names(value, "text/event-stream"))
+    matches!(head.method, Method::Get | Method::Head) && head.accepts("text/event-stream")
 }
 
 fn first_subprotocol<'a>(head: &Head<'a>) -> Option<&'a str> {

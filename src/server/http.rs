@@ -121,7 +121,7 @@ impl<S: Socket> Server<S> {
         }
         if wants_body(&admitted.route) && !self.may_speak(slot) {
             let mut reply = Reply::to(head, admitted.origin);
-            reply.keep_alive &= matches!(head.body, Body::None | Body::Length(0));
+            reply.keep_alive &= head.body.is_empty();
             return self.refuse(slot, &reply, Refusal::new(429, TOO_FAST));
         }
         match head.body {

@@ -164,6 +164,17 @@ pub enum Next {
     Idle,
 }
 
+impl Next {
+    /// The same, but in so many milliseconds at the latest, if that is said.
+    pub fn within(self, ms: Option<u64>) -> Next {
+        match (self, ms) {
+            (Next::After(own_ms), Some(ms)) => Next::After(own_ms.min(ms)),
+            (Next::Idle, Some(ms)) => Next::After(ms),
+            (next, _) => next,
+        }
+    }
+}
+
 /// A connection as the slab keeps it, and the largest read at a time.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 
@@ -398,10 +409,7 @@ impl<S: Socket> Server<S> {
             return Next::Now;
         }
         self.logs.tell_held_back(now.ms);
-        match (self.next_without_logins(), wait_ms) {
-            (Next::After(ms), Some(wait_ms)) => Next::After(ms.min(wait_ms)),
-            (next, _) => next,
-        }
+        self.next_without_logins().within(wait_ms)
     }
 
     /// When nothing is left to do now, and no client waits to hear that its password is wrong.

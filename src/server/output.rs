@@ -297,7 +297,7 @@ impl<S: Socket> Server<S> {
             }
         }
         // It goes either way.
-        let _ = socket.write_vectored(&[IoSlice::new(&words)]);
+        let _ = socket.write(&words);
         let _ = socket.shutdown_write();
     }
 }

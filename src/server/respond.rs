@@ -10,7 +10,7 @@ use super::recent::Wrong;
 use super::route::Rejected;
 use super::socket::Socket;
 use crate::dialects::native::{self, Refusal};
-use crate::proto::http1::{self, Body, Head, Method, Version};
+use crate::proto::http1::{self, Head, Method, Version};
 
 /// What must be known of a request to answer it, now or later.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,7 +161,7 @@ impl<S: Socket> Server<S> {
     /// Refuses a request that was not let in. Whatever body follows is not read.
     pub(super) fn reject(&mut self, slot: u32, head: &Head<'_>, rejected: Rejected) {
         let mut reply = Reply::to(head, rejected.origin);
-        reply.keep_alive &= matches!(head.body, Body::None | Body::Length(0));
+        reply.keep_alive &= head.body.is_empty();
         self.refuse(slot, &reply, rejected.refusal);
     }
 

@@ -274,7 +274,7 @@ impl<S: Socket> Server<S> {
         session.end(&mut word);
         if let (Some(socket), None, false) = (&mut conn.socket, conn.outbox, word.is_empty()) {
             // It goes either way.
-            let _ = socket.write_vectored(&[std::io::IoSlice::new(&word)]);
+            let _ = socket.write(&word);
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::hub::delivery::Transport;
 use crate::hub::message::MessageId;
 use crate::hub::names::{ChannelName, EventName, NameError};
 use crate::proto::http1::{Head, Method};
-use crate::proto::{accept, url, ws_handshake};
+use crate::proto::{url, ws_handshake};
 
 /// What somebody asks of the channel URLs.
 #[derive(Debug, PartialEq, Eq)]
@@ -236,11 +236,9 @@ fn idempotency_key(head: &Head<'_>) -> Result<Option<Box<str>>, Refusal> {
 
 /// The transport that the headers ask for; `None`: an ordinary GET.
 fn asked_for(head: &Head<'_>) -> Option<Transport> {
-    let accepts_events =
-        || head.headers_named("Accept").any(|value| accept::names(value, "text/event-stream"));
     if ws_handshake::is_upgrade(head) {
         Some(Transport::WebSocket)
-    } else if accepts_events() {
+    } else if head.accepts("text/event-stream") {
         Some(Transport::EventStream)
     } else {
         preferred_wait(head).map(|_| Transport::LongPoll)
