@@ -25,6 +25,8 @@ const BIG_BYTES: usize = 150_000;
 const GROUPS: usize = 4;
 /// Clients that are in the middle of a message at a time.
 const TALKERS: usize = 1_000;
+/// The server gives back what a crowd needed half a second after it, and looks once more two seconds later.
+const TIDY_UP: Duration = Duration::from_secs(4);
 
 /// One way of listening.
 pub struct Way {
@@ -142,17 +144,22 @@ impl<'a> Guests<'a> {
         self.used = self.sockets.len();
     }
 
-    /// All go.
-    pub fn leave(&mut self) {
+    /// All go, who publishes the last. Returns what the server has then.
+    pub fn leave(mut self) -> u64 {
         self.sockets.clear();
         self.encke.settle();
         assert_eq!(self.stats()["connections"]["total"], 1, "who asks");
+        drop(self.publisher);
+        if !self.is_tiny {
+            sleep(TIDY_UP);
+        }
+        self.encke.own_bytes()
     }
 
     /// What the server has for itself once it has had the time to tidy up.
     pub fn own_bytes(&self) -> u64 {
         if !self.is_tiny {
-            sleep(Duration::from_millis(1100));
+            sleep(TIDY_UP);
         }
         self.encke.own_bytes()
     }

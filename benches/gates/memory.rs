@@ -1,7 +1,5 @@
 //! Bytes of one more of something: the slope of what the server has for itself between few and many.
 
-use std::time::Duration;
-
 use super::guests::{Guests, KEY, Way, channel};
 use super::report::{Measured, Report, Unit};
 use crate::support::crowd::{frame, get, upgrade};
@@ -102,12 +100,8 @@ fn idle(report: &mut Report, way: &Way) {
         let bytes = slope(report, &mut guests, |_| ());
         report.add(&fresh, &Measured::alone(Unit::Bytes, bytes));
         if is_first {
-            guests.leave();
-            if !report.bench.is_tiny {
-                // encke looks once more when the last have been gone for two seconds.
-                std::thread::sleep(Duration::from_secs(4));
-            }
-            report.add(LEFT, &left(guests.own_bytes(), guests.start_bytes));
+            let start_bytes = guests.start_bytes;
+            report.add(LEFT, &left(guests.leave(), start_bytes));
         }
     }
     if report.wants(&[&used]) {

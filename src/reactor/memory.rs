@@ -10,24 +10,29 @@ use super::sys::{self, Program};
 const GIVEN_BACK_AT_ONCE_BYTES: i32 = 48 * 1024;
 /// Fewer things gone are not worth a walk over the heap.
 const WORTH_A_WALK: usize = 1_000;
-/// From a walk to the one after it.
-const AGAIN_MS: u64 = 2_000;
+/// Nor is less than this share of them: a sixteenth.
+const WORTH_A_WALK_OF: usize = 16;
+/// From an ebb to the walk: what goes together has gone by then.
+const WALK_AFTER_MS: u64 = 500;
+/// From that walk to one more, for those who went last.
+const WALK_AGAIN_AFTER_MS: u64 = 2_000;
 
-/// When a crowd has gone, so much of the heap lies between what is still in use that it is worth
-/// giving back; and so do pages of the program that only coming and going, or the start, needed.
+/// When a crowd has gone, or what waited for it, so much of the heap lies between what is still in use that
+/// it is worth giving back; and so do pages of the program that only coming and going, or the start, needed.
 pub(super) struct Tide {
-    /// The most things held since the last walk.
+    /// The most things held since the last ebb.
     most: usize,
     program: Program,
-    /// When it is given back once more.
-    again_at_ms: Option<u64>,
+    walk_at_ms: Option<u64>,
+    /// There was an ebb since the last walk.
+    has_ebbed: bool,
 }
 
 impl Tide {
     /// To be made before anything large is allocated.
     pub fn new() -> Tide {
         sys::give_back_from(GIVEN_BACK_AT_ONCE_BYTES);
-        Tide { most: 0, program: Program::find(), again_at_ms: None }
+        Tide { most: 0, program: Program::find(), walk_at_ms: None, has_ebbed: false }
     }
 
     /// What the start needed is needed no more.
@@ -35,27 +40,31 @@ impl Tide {
         self.program.unmap();
     }
 
-    /// Looks at how many things the server holds, and gives memory back if a quarter of them has gone; once
-    /// more when that is a while ago, for those who went last. Returns in how many milliseconds that will be.
+    /// Looks at how many things the server holds, and gives memory back soon after many of them have gone.
+    /// Returns in how many milliseconds that will be.
     pub fn look(&mut self, held: usize, now_ms: u64) -> Option<u64> {
-        let is_due = self.again_at_ms.is_some_and(|at_ms| at_ms <= now_ms);
-        let has_ebbed = self.has_ebbed(held);
-        if has_ebbed || is_due {
+        if self.is_ebb(held) {
+            self.has_ebbed = true;
+            let soon_ms = now_ms + WALK_AFTER_MS;
+            self.walk_at_ms = Some(self.walk_at_ms.map_or(soon_ms, |at_ms| at_ms.min(soon_ms)));
+        }
+        if self.walk_at_ms.is_some_and(|at_ms| at_ms <= now_ms) {
             sys::give_back_freed();
             self.program.unmap();
-            self.again_at_ms = has_ebbed.then_some(now_ms + AGAIN_MS);
+            let is_first = std::mem::take(&mut self.has_ebbed);
+            self.walk_at_ms = is_first.then_some(now_ms + WALK_AGAIN_AFTER_MS);
         }
-        self.again_at_ms.map(|at_ms| at_ms - now_ms)
+        self.walk_at_ms.map(|at_ms| at_ms - now_ms)
     }
 
-    fn has_ebbed(&mut self, held: usize) -> bool {
+    fn is_ebb(&mut self, held: usize) -> bool {
         self.most = self.most.max(held);
         let gone = self.most - held;
-        let has_ebbed = gone >= WORTH_A_WALK && gone >= self.most / 4;
-        if has_ebbed {
+        let is_ebb = gone >= WORTH_A_WALK && gone >= self.most / WORTH_A_WALK_OF;
+        if is_ebb {
             self.most = held;
         }
-        has_ebbed
+        is_ebb
     }
 }
 
@@ -76,20 +85,33 @@ pub(super) fn kernel_file(name: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn memory_goes_back_when_a_quarter_of_a_crowd_has_gone() {
-        let mut tide = Tide { most: 0, program: Program::find(), again_at_ms: None };
-        let ebbs = [0, 8_000, 6_001, 6_000, 5_000, 4_500, 4_499, 3_500, 3_499, 2_500, 2_499, 0]
-            .map(|held| tide.has_ebbed(held));
-        assert_eq!(ebbs.iter().filter(|has_ebbed| **has_ebbed).count(), 4, "{ebbs:?}");
-        assert!(ebbs[3] && ebbs[5] && !ebbs[6], "{ebbs:?}");
+    fn tide(most: usize) -> Tide {
+        Tide { most, program: Program::find(), walk_at_ms: None, has_ebbed: false }
     }
 
     #[test]
-    fn once_more_for_those_who_went_last() {
-        let mut tide = Tide { most: 2_000, program: Program::find(), again_at_ms: None };
-        let at = [(2_000, 1_000), (900, 2_000), (100, 3_000), (0, 4_000), (0, 5_000)];
-        let waits = at.map(|(held, now_ms)| tide.look(held, now_ms));
-        assert_eq!(waits, [None, Some(2_000), Some(1_000), None, None]);
+    fn an_ebb_is_a_thousand_gone_and_a_sixteenth() {
+        let mut tide = tide(0);
+        let ebbs = [32_000, 30_001, 30_000, 28_126, 28_125, 10_000, 9_001, 9_000, 900, 0]
+            .map(|held| tide.is_ebb(held));
+        let expected = [false, false, true, false, true, true, false, true, true, false];
+        assert_eq!(ebbs, expected);
+    }
+
+    #[test]
+    fn memory_goes_back_soon_and_once_more_for_those_who_went_last() {
+        let mut tide = tide(4_000);
+        let looks =
+            [(4_000, 0), (2_500, 100), (1_000, 200), (900, 600), (800, 2_000), (700, 2_600)];
+        let waits = looks.map(|(held, now_ms)| tide.look(held, now_ms));
+        assert_eq!(waits, [None, Some(500), Some(400), Some(2_000), Some(600), None]);
+    }
+
+    #[test]
+    fn an_ebb_while_the_second_walk_is_awaited_is_an_ebb_like_any_other() {
+        let mut tide = tide(8_000);
+        let looks = [(4_000, 0), (4_000, 500), (1_000, 1_000), (1_000, 1_500), (1_000, 3_500)];
+        let waits = looks.map(|(held, now_ms)| tide.look(held, now_ms));
+        assert_eq!(waits, [Some(500), Some(2_000), Some(500), Some(2_000), None]);
     }
 }

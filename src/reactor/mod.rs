@@ -309,12 +309,13 @@ impl Reactor {
             }
         }
         self.accept(now);
-        let mut next = self.server.turn(now);
-        if next != Next::Now {
-            next = next.within(self.tide.look(self.server.held(), now.ms));
-        }
+        let next = self.server.turn(now);
         self.server.turn_ends(self.clock.us());
-        next
+        if next == Next::Now {
+            return next;
+        }
+        // Last of all, so that hardly any page which is given back is needed before the next event.
+        next.within(self.tide.look(self.server.held(), now.ms))
     }
 
     fn take_signals(&mut self, now: Now) {
