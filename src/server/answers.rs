@@ -13,7 +13,7 @@ use crate::engines::{Output, Token};
 use crate::hub::command::{self, Command, Happened, Outcome, Start};
 use crate::hub::message::{MessageId, TenantId};
 use crate::hub::names::ChannelName;
-use crate::proto::json;
+use crate::proto::{http1, json};
 
 /// What is to be done with an answer.
 pub(crate) enum Ask {
@@ -304,7 +304,21 @@ impl<S: Socket> Server<S> {
 
 /// An id as an `ETag`.
 pub(super) fn entity_tag(id: MessageId) -> Vec<u8> {
-    format!("\"{id}\"").into_bytes()
+    let mut tag = Vec::with_capacity(ENTITY_TAG_BYTES_MAX);
+    write_entity_tag(&mut tag, id);
+    tag
+}
+
+/// Two numbers, and what stands around them.
+const ENTITY_TAG_BYTES_MAX: usize = "\"18446744073709551615-4294967295\"".len();
+
+/// The same behind what is there.
+pub(super) fn write_entity_tag(out: &mut Vec<u8>, id: MessageId) {
+    out.push(b'"');
+    http1::write_number(out, id.second);
+    out.push(b'-');
+    http1::write_number(out, id.n.into());
+    out.push(b'"');
 }
 
 fn explain(refusal: command::Refusal) -> String {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use super::answers::{entity_tag, write_entity_tag};
 use super::conn::{Conn, Flags, Format, Phase};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
@@ -13,7 +14,7 @@ use super::rendered;
 use super::respond::{Reply, Response};
 use super::socket::Socket;
 use super::subscribe::{Extra, PollExtra};
-use super::{Key, Server, answers::entity_tag};
+use super::{Key, Server};
 use crate::dialects::native::{self, Refusal, Subscribe, variant};
 use crate::dialects::{Announcement, NATIVE};
 use crate::hub::access::Standing;
@@ -187,11 +188,17 @@ impl<S: Socket> Server<S> {
 
     /// A batch has something for a parked poll.
     pub(super) fn deliver_to_poll(&mut self, slot: u32, pieces: &[Piece], cursor: MessageId) {
-        let mut pieces = pieces.to_vec();
-        if let Some(first) = pieces.first_mut() {
-            first.range.start += 1;
+        let Some((first, others)) = pieces.split_first() else { return };
+        // The first element's comma is left out.
+        let first = Piece {
+            buffer: Rc::clone(&first.buffer),
+            range: first.range.start + 1..first.range.end,
+        };
+        if others.is_empty() {
+            return self.answer_poll(slot, &[Chunk::Shared(&first)], cursor);
         }
-        let chunks: Vec<Chunk<'_>> = pieces.iter().map(Chunk::Shared).collect();
+        let pieces = [&first].into_iter().chain(others);
+        let chunks: Vec<Chunk<'_>> = pieces.map(Chunk::Shared).collect();
         self.answer_poll(slot, &chunks, cursor);
     }
 
@@ -200,12 +207,14 @@ impl<S: Socket> Server<S> {
         let (reply, callback) = self.unpark(slot);
         let callback = callback.as_deref();
         let opening = long_poll::opening(callback);
-        let closing = long_poll::closing(callback, &cursor.to_string());
+        let closing = long_poll::closing(callback, cursor);
         let elements_bytes: usize = elements.iter().map(Chunk::len).sum();
         self.begin_head(slot, &reply, 200);
         let out = self.out(slot);
         http1::write_header(out, "Content-Type", long_poll::content_type(callback).as_bytes());
-        http1::write_header(out, "ETag", &entity_tag(cursor));
+        out.extend_from_slice(b"ETag: ");
+        write_entity_tag(out, cursor);
+        out.extend_from_slice(b"\r\n");
         if callback.is_some() {
             http1::write_header(out, "X-Content-Type-Options", b"nosniff");
         }

@@ -4,23 +4,26 @@
 //! answer together leaves out the first. So elements are shared by all waiting clients, however they are
 //! combined.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use super::stream::write_for_script;
 use crate::hub::delivery::Payload;
 
 /// What stands before the elements.
-pub fn opening(callback: Option<&str>) -> String {
+pub fn opening(callback: Option<&str>) -> Cow<'static, str> {
     match callback {
         // The comment keeps old Flash players from taking a chosen callback for a file of theirs.
-        Some(callback) => format!("/**/{callback}(["),
-        None => "[".to_owned(),
+        Some(callback) => format!("/**/{callback}([").into(),
+        None => "[".into(),
     }
 }
 
 /// What stands behind them. A script cannot read headers, so the cursor is the second argument.
-pub fn closing(callback: Option<&str>, cursor: &str) -> String {
+pub fn closing(callback: Option<&str>, cursor: impl fmt::Display) -> Cow<'static, str> {
     match callback {
-        Some(_) => format!("],\"{cursor}\");"),
-        None => "]".to_owned(),
+        Some(_) => format!("],\"{cursor}\");").into(),
+        None => "]".into(),
     }
 }
 
