@@ -34,6 +34,7 @@ impl Who<'_> {
         variables::State {
             statement_bytes_max: context.limits.statement_bytes_max,
             is_autocommit: self.is_autocommit,
+            offers_tls: context.offers_tls,
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct State {
     pub statement_bytes_max: usize,
     /// Of `autocommit`.
     pub is_autocommit: bool,
+    /// Of `have_ssl`: whether who asks for TLS gets it.
+    pub offers_tls: bool,
 }
 
 /// All that have a value, by name.
@@ -33,7 +35,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("collation_database", "utf8mb4_general_ci"),
     ("collation_server", "utf8mb4_general_ci"),
     ("foreign_key_checks", "1"),
-    ("have_ssl", "DISABLED"),
+    ("have_ssl", ""),
     ("init_connect", ""),
     ("interactive_timeout", "28800"),
     ("license", "MIT"),
@@ -83,6 +85,7 @@ pub fn like<'a>(
 fn text_of(name: &str, text: &str, state: &State) -> String {
     match name {
         "autocommit" => u8::from(state.is_autocommit).to_string(),
+        "have_ssl" => if state.offers_tls { "YES" } else { "DISABLED" }.to_string(),
         "max_allowed_packet" => state.statement_bytes_max.to_string(),
         _ => text.to_string(),
     }

@@ -129,6 +129,8 @@ fn show() {
     let reply = client.query("SHOW SESSION VARIABLES LIKE 'CHARACTER\\_set\\_c%'");
     assert_eq!(reply.values().len(), 2);
     assert!(client.query("SHOW VARIABLES").values().len() > 30);
+    let reply = client.query("SHOW VARIABLES LIKE 'have_ssl'");
+    assert_eq!(reply.values(), [["have_ssl", "DISABLED"]], "there is no certificate");
     assert!(client.query("SHOW VARIABLES WHERE Variable_name = 'wait_timeout'").values().len() > 1);
     assert!(client.query("SHOW GLOBAL VARIABLES LIKE 'x%'").values().is_empty());
 }

@@ -45,6 +45,29 @@ impl Files {
         StreamOwned::new(tls, tcp)
     }
 
+    /// Switches to TLS as a back end does, and logs in without a password. `is_whole`: asks for TLS and begins
+    /// it in one write.
+    #[cfg(feature = "cometql")]
+    fn log_in(&self, mut socket: TcpStream, is_whole: bool) -> Stream {
+        let greeting = packet_from(&mut socket);
+        let at = greeting.iter().skip(1).position(|&byte| byte == 0).expect("a version") + 1;
+        let capabilities = u16::from_le_bytes([greeting[at + 14], greeting[at + 15]]);
+        assert_ne!(capabilities & 0x800, 0, "TLS is offered");
+        // PROTOCOL_41, SSL, SECURE_CONNECTION, PLUGIN_AUTH; utf8mb4.
+        let mut begin = 0x0008_8a00_u32.to_le_bytes().to_vec();
+        begin.extend([0, 0, 0, 1, 45]);
+        begin.extend([0; 23]);
+        let mut request = framed(1, &begin);
+        let mut stream = self.stream(socket.try_clone().expect("a socket"), "localhost");
+        if is_whole {
+            stream.conn.write_tls(&mut request).expect("memory");
+        }
+        socket.write_all(&request).expect("room");
+        let response = [&begin[..], b"root\0\0mysql_native_password\0"].concat();
+        stream.write_all(&framed(2, &response)).expect("room");
+        stream
+    }
+
     fn connect(&self, server: &Encke, name: &str) -> Stream {
         self.stream(tcp(port(server)), name)
     }
@@ -209,26 +232,12 @@ fn a_back_end_goes_on_inside_tls() {
     let cometql = server.cometql.expect("CometQL");
     // In one write and in two: what is behind the request is TLS already.
     for is_whole in [true, false] {
-        let mut socket = tcp(cometql);
-        let greeting = packet_from(&mut socket);
-        let at = greeting.iter().skip(1).position(|&byte| byte == 0).expect("a version") + 1;
-        let capabilities = u16::from_le_bytes([greeting[at + 14], greeting[at + 15]]);
-        assert_ne!(capabilities & 0x800, 0, "TLS is offered");
-        // PROTOCOL_41, SSL, SECURE_CONNECTION, PLUGIN_AUTH; utf8mb4.
-        let mut begin = 0x0008_8a00_u32.to_le_bytes().to_vec();
-        begin.extend([0, 0, 0, 1, 45]);
-        begin.extend([0; 23]);
-        let mut request = framed(1, &begin);
-        let mut stream = files.stream(socket.try_clone().expect("a socket"), "localhost");
-        if is_whole {
-            stream.conn.write_tls(&mut request).expect("memory");
-        }
-        socket.write_all(&request).expect("room");
-        let response = [&begin[..], b"root\0\0mysql_native_password\0"].concat();
-        stream.write_all(&framed(2, &response)).expect("room");
+        let mut stream = files.log_in(tcp(cometql), is_whole);
         assert_eq!(packet_from(&mut stream)[0], 0, "let in");
         stream.write_all(&framed(0, b"\x03SELECT 1")).expect("room");
         assert_eq!(packet_from(&mut stream), [1], "one column");
+        stream.write_all(&framed(0, b"\x03SHOW VARIABLES LIKE 'have_ssl'")).expect("room");
+        while packet_from(&mut stream) != b"\x08have_ssl\x03YES" {}
     }
     eventually("both have left", || {
         let mut asks = files.connect(&server, "localhost");
@@ -238,6 +247,59 @@ fn a_back_end_goes_on_inside_tls() {
         asks.read_to_string(&mut text).expect("text");
         text.contains("\"tls\":{\"connections\":1,").then_some(())
     });
+}
+
+/// What a proxy announces comes before TLS, and before what CometQL says first.
+#[test]
+fn a_proxy_announces_its_client_in_front_of_tls() {
+    let files = Files::new();
+    let (certificate, key) = files.authority.issue("a", &["localhost"]);
+    let mut command = crate::server::program();
+    command.env("RUST_LOG", "info,encke::access=info,encke::connection=debug");
+    command.args(crate::server::listening(&["--https", "127.0.0.1:0", "--publish-key", "k"]));
+    command.args(["--proxy-protocol", "127.0.0.1:0", "--tls-cert"]).arg(certificate);
+    command.arg("--tls-key").arg(key).args(["--cometql-password", "p"]);
+    let server = Encke::of(command);
+    let announced = |last: u8| {
+        let signature = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c";
+        [&signature[..], &[192, 0, 2, last], &[127, 0, 0, 1, 0xdc, 0x04, 1, 187]].concat()
+    };
+    // Byte by byte, in one write with what follows, and in two.
+    for (last, path) in [(1, "/bytes"), (2, "/whole"), (3, "/apart")] {
+        let mut socket = tcp(port(&server));
+        let mut stream = files.stream(socket.try_clone().expect("a socket"), "localhost");
+        let mut begin = announced(last);
+        match path {
+            "/bytes" => begin.iter().for_each(|&byte| socket.write_all(&[byte]).expect("room")),
+            "/whole" => {
+                stream.conn.write_tls(&mut begin).expect("memory");
+                socket.write_all(&begin).expect("room");
+            }
+            _ => socket.write_all(&begin).expect("room"),
+        }
+        let ask = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stream.write_all(ask.as_bytes()).expect("room");
+        read_until(&mut stream, "HTTP/1.1 404");
+        server.says(&format!("192.0.2.{last} GET {path} "));
+    }
+    // TLS alone, or HTTP, is no header.
+    for begin in [&b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03"[..], b"GET / HTTP/1.1\r\n\r\n"] {
+        let mut socket = tcp(port(&server));
+        socket.write_all(begin).expect("room");
+        let mut rest = Vec::new();
+        // Its end may be a reset: not all of it was read.
+        let _ = socket.read_to_end(&mut rest);
+        assert!(rest.is_empty(), "{rest:?}");
+    }
+    #[cfg(feature = "cometql")]
+    for is_whole in [true, false] {
+        let mut socket = tcp(server.cometql.expect("CometQL"));
+        socket.write_all(&announced(9)).expect("room");
+        let mut stream = files.log_in(socket, is_whole);
+        let answer = packet_from(&mut stream);
+        assert_eq!(answer[..3], [0xff, 0x15, 0x04], "without the password: 1045");
+        server.says("192.0.2.9 cometql: wrong CometQL password");
+    }
 }
 
 #[cfg(feature = "cometql")]
