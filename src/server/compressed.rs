@@ -4,8 +4,9 @@
 //! client alone (its past, answers, messages for its user) goes as it is: compressing it takes longer than
 //! ten deliveries. An echo endpoint sends back compressed what came compressed.
 //!
-//! What comes is read in one piece, within the bound for any message. A few bytes can become very many, so
-//! what one client can have read before others are looked after is bounded as well.
+//! What comes is read in one piece, within the bound for any message, and only of clients that do not send
+//! too fast. A few bytes can become very many, so what one client can have read before others are looked
+//! after is bounded as well.
 
 use std::mem;
 use std::str::from_utf8;
@@ -38,6 +39,9 @@ impl<S: Socket> Server<S> {
         payload: &[u8],
         format: Format,
     ) {
+        if format.dialect != ECHO && !self.may_send(slot, format.dialect) {
+            return;
+        }
         let bytes_max = self.frame_limits(format).message_bytes_max;
         let mut decompressor = mem::take(&mut self.decompressor);
         let event = decompressor.decompress(payload, bytes_max).map_err(|error| match error {
@@ -51,7 +55,7 @@ impl<S: Socket> Server<S> {
         self.decompressed_bytes += payload.len() + read_bytes(&event, bytes_max);
         match event {
             Ok(event) if format.dialect == ECHO => self.echo_compressed(slot, event, format),
-            Ok(event) => self.on_event(slot, event, format),
+            Ok(event) => self.take_message(slot, event, format.dialect),
             Err(error) => self.refuse_frame(slot, error),
         }
         self.decompressor = decompressor;

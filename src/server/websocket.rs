@@ -124,16 +124,44 @@ impl<S: Socket> Server<S> {
             }
             (ECHO, Event::Text(text)) => self.echo_reversed(slot, text),
             (ECHO, Event::Binary(data)) => write_frame(self.out(slot), Opcode::Binary, data),
+            (_, Event::Compressed { is_text, payload }) => {
+                self.on_compressed(slot, is_text, payload, format);
+            }
+            (dialect, message @ (Event::Text(_) | Event::Binary(_))) => {
+                if self.may_send(slot, dialect) {
+                    self.take_message(slot, message, dialect);
+                }
+            }
+            (dialect, control) => self.on_control(slot, control, dialect),
+        }
+    }
+
+    /// Whether a client may send one more message now. If not, it is told so.
+    pub(super) fn may_send(&mut self, slot: u32, dialect: u8) -> bool {
+        let may = self.may_speak(slot);
+        match dialect {
+            _ if may => {}
+            COMET_JS => self.refuse_comet_text(slot),
+            _ => self.refuse_client_message(slot, TOO_FAST, Disconnect::TooFast),
+        }
+        may
+    }
+
+    /// Uses a message of a subscriber, who may send it.
+    #[inline]
+    pub(super) fn take_message(&mut self, slot: u32, message: Event<'_>, dialect: u8) {
+        match (dialect, message) {
             (COMET_JS, Event::Text(text)) => self.on_comet_text(slot, text),
             (COMET_JS, Event::Binary(data)) => {
                 self.on_comet_text(slot, &String::from_utf8_lossy(data));
             }
             (_, Event::Text(text)) => self.on_client_message(slot, text.as_bytes(), Some(text)),
             (_, Event::Binary(data)) => self.on_client_message(slot, data, None),
-            (_, Event::Compressed { is_text, payload }) => {
-                self.on_compressed(slot, is_text, payload, format);
-            }
-            (dialect, control) => self.on_control(slot, control, dialect),
+            // Those are no messages, or not read yet.
+            (
+                _,
+                Event::Compressed { .. } | Event::Ping(_) | Event::Pong(_) | Event::Close { .. },
+            ) => {}
         }
     }
 
@@ -182,9 +210,6 @@ impl<S: Socket> Server<S> {
     /// What a subscriber sent is published, where the rule allows.
     fn on_client_message(&mut self, slot: u32, bytes: &[u8], text: Option<&str>) {
         let is_json = self.connections.get(slot).format.variant & variant::JSON != 0;
-        if !self.may_speak(slot) {
-            return self.refuse_client_message(slot, TOO_FAST, Disconnect::TooFast);
-        }
         let message = match (is_json, text) {
             (true, Some(text)) => native::parse_client_json(text),
             (true, None) => {

@@ -1,7 +1,11 @@
 //! What one client may say in a second.
 
+use encke::proto::deflate::IS_PRESENT;
+
 use super::crowd::{frame, get, upgrade};
 use super::{guarded, limited, told, wires};
+
+const TOO_FAST: &str = "more messages a second than one client may send";
 
 const POST: &[u8] = b"POST /channels/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx";
 
@@ -47,9 +51,36 @@ fn a_client_says_so_much_a_second_and_is_told_when_it_is_more() {
     crowd.server.verify();
 }
 
+/// What is one too many is not even read: neither its size nor its errors matter.
+#[test]
+fn compressed_messages_beyond_the_bound_are_not_inflated() {
+    if !IS_PRESENT {
+        return;
+    }
+    let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    let upgrade = |target: &str| {
+        let plain = String::from_utf8(upgrade(target).to_vec()).expect("text");
+        plain.replace("User-Agent", &format!("{offer}User-Agent")).into_bytes()
+    };
+    let hello = "/ws/sesion=null&myid=null&devid=1&v=4.08&uuid=u&api=js";
+    let command = &b"web_pipe2\nweb_a\nsaid\n*\n\"hi\""[..];
+    for (target, first, expect) in [
+        ("/channels/a?format=json", &b"{\"data\":1}"[..], "encke:error"),
+        ("/channels/a", b"x", TOO_FAST),
+        (hello, command, "Too many messages a second"),
+    ] {
+        let mut crowd = guarded(9, |limits| limits.messages_per_second_max = 1);
+        crowd.connect(1);
+        assert!(told(&mut crowd, 1, &upgrade(target)).contains("permessage-deflate"));
+        told(&mut crowd, 1, &frame(0x81, first));
+        let words = told(&mut crowd, 1, &frame(0xc1, b"no deflate stream"));
+        assert!(words.contains(expect), "{target}: {words}");
+    }
+}
+
 /// Length of the close that says why.
 fn wires_len() -> u8 {
-    2 + "more messages a second than one client may send".len() as u8
+    2 + TOO_FAST.len() as u8
 }
 
 #[test]

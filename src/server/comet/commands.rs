@@ -54,11 +54,6 @@ enum What {
 impl<S: Socket> Server<S> {
     /// A command that came over a WebSocket.
     pub(in crate::server) fn on_comet_text(&mut self, slot: u32, text: &str) {
-        if !self.may_speak(slot) {
-            let mut object = Vec::new();
-            self.answers_to(slot).error(Complaint::TooFast, &mut object);
-            return self.say(slot, &object);
-        }
         let names_max = self.settings.limits.channels_per_session_max;
         let Ok(command) = command::parse(text, names_max) else {
             return self.finish(slot, Disconnect::ProtocolError);
@@ -79,6 +74,13 @@ impl<S: Socket> Server<S> {
             }
             command => self.run_command(slot, asker, command),
         }
+    }
+
+    /// The same of a client that sends too many.
+    pub(in crate::server) fn refuse_comet_text(&mut self, slot: u32) {
+        let mut object = Vec::new();
+        self.answers_to(slot).error(Complaint::TooFast, &mut object);
+        self.say(slot, &object);
     }
 
     /// A command that was posted; its channels are those of the session's other requests.
