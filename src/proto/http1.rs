@@ -51,7 +51,7 @@ mod response;
 mod target;
 
 pub use error::Error;
-pub use response::{reason, write_date, write_header, write_number, write_status};
+pub use response::{CONTINUE, reason, write_date, write_header, write_number, write_status};
 use target::{Target, is_authority, parse_target};
 
 /// Most field lines of one head; one more is 431.
@@ -171,8 +171,7 @@ pub struct Head<'a> {
     /// Still encoded, without the `?`; empty if there is none.
     pub query: &'a [u8],
     /// `uri-host [":" port]`, checked: from an absolute target, else from Host (RFC 9112 §3.2.2).
-    /// None for HTTP/1.0 without Host; may be empty if the client sent an empty Host (RFC 9112
-    /// §3.2).
+    /// None for HTTP/1.0 without Host; never empty.
     pub host: Option<&'a [u8]>,
     /// May a further request follow on this connection (RFC 9112 §9.3)?
     pub keep_alive: bool,
@@ -408,6 +407,9 @@ fn understand<'a>(
 ) -> Result<Head<'a>, Error> {
     let &RequestLine { method, ref target, version, .. } = line;
     let host = host_of(&fields, version)?;
+    if target.authority.is_none() && host == Some(b"") {
+        return Err(Error::BadHost);
+    }
     let body = body_of(&fields, version)?;
     let wants_continue = wants_continue(&fields)?;
     let connection = connection_of(&fields);
@@ -428,7 +430,8 @@ fn understand<'a>(
     })
 }
 
-/// RFC 9112 §3.2: HTTP/1.1 without Host, any request with two, or with a malformed one, is 400.
+/// RFC 9112 §3.2: HTTP/1.1 without Host, any request with two, or with a malformed one, is 400. An empty
+/// one is well-formed, but the host of no http URI (RFC 9110 §4.2.1): another must stand in the target.
 fn host_of<'a>(fields: &Fields<'a>, version: Version) -> Result<Option<&'a [u8]>, Error> {
     let mut hosts = fields.named("Host");
     match (hosts.next(), hosts.next()) {

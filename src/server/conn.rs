@@ -12,6 +12,7 @@
 //! What has bytes left unread hands them to the phase that follows.
 
 use super::deadlines::Tick;
+use super::disconnect::Disconnect;
 use super::pool::PoolIndex;
 use super::slab::Key;
 use crate::hub::delivery::Transport;
@@ -245,6 +246,14 @@ impl<S> Conn<S> {
             && self.tls.is_none()
             && self.phase != Phase::LongPoll
             && !self.flags.has_any([Flags::HOLDING, Flags::HAS_SENT, Flags::PRESENCE_ONLY])
+    }
+
+    /// Why nothing can be written to it. Whose poll waits and who said that it sends no more has gone.
+    pub fn why_unwritable(&self) -> Disconnect {
+        match self.phase {
+            Phase::LongPoll if self.flags.has(Flags::READ_CLOSED) => Disconnect::ByPeer,
+            _ => Disconnect::Failed,
+        }
     }
 
     /// Whether what the client sends is read only to be thrown away.

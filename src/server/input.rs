@@ -94,7 +94,7 @@ impl<S: Socket> Server<S> {
     }
 
     /// Bytes stay in the kernel, but for what a proxy says first. Where only the client's going could
-    /// matter, a FIN is just that. Returns whether to read on.
+    /// matter, it is looked for. Returns whether to read on.
     #[inline(never)]
     fn hold_unread(&mut self, slot: u32) -> bool {
         if self.connections.get(slot).phase == Phase::Proxied {
@@ -105,10 +105,13 @@ impl<S: Socket> Server<S> {
             self.queue(slot);
         }
         let conn = self.connections.get(slot);
-        let is_waiting = conn.phase == Phase::LongPoll || self.is_held_back(slot);
-        if is_waiting && conn.flags.has(Flags::READ_CLOSED) {
-            self.logins.drop_answer(conn.key(slot));
-            self.cut(slot, Disconnect::ByPeer);
+        if conn.flags.has(Flags::READ_CLOSED) {
+            if conn.phase == Phase::LongPoll {
+                self.sound_poll(slot);
+            } else if self.is_held_back(slot) {
+                self.logins.drop_answer(conn.key(slot));
+                self.cut(slot, Disconnect::ByPeer);
+            }
         }
         false
     }

@@ -124,7 +124,10 @@ impl<S: Socket> Server<S> {
     /// The same, for bytes that are nothing to be read about.
     #[inline(always)]
     pub(super) fn sent(&mut self, slot: u32, chunks: &[Chunk<'_>], written: io::Result<usize>) {
-        let Ok(written) = written else { return self.cut(slot, Disconnect::Failed) };
+        let Ok(written) = written else {
+            let why = self.connections.get(slot).why_unwritable();
+            return self.cut(slot, why);
+        };
         self.metrics.bytes_out += written as u64;
         let total: usize = chunks.iter().map(Chunk::len).sum();
         if written < total {

@@ -243,6 +243,18 @@ impl<S: Socket> Server<S> {
         self.answer_poll(slot, &[Chunk::Own(&element[1..])], cursor);
     }
 
+    /// A FIN: the client has gone, or sends no more and waits for its answer (RFC 9112 §9.6). It is sent an
+    /// interim response, which whoever waits passes over (RFC 9110 §15.2.1), and who has gone answers with a
+    /// reset. HTTP/1.0 has none of these: there it has gone.
+    pub(super) fn sound_poll(&mut self, slot: u32) {
+        let conn = self.connections.get(slot);
+        if conn.flags.has(Flags::HTTP10) {
+            self.cut(slot, Disconnect::ByPeer);
+        } else if conn.outbox.is_none() {
+            self.out(slot).extend_from_slice(http1::CONTINUE);
+        }
+    }
+
     fn after_poll(&mut self, slot: u32, reply: &Reply) {
         self.after_response(slot, reply);
         if self.connections.is_used(slot) {

@@ -177,6 +177,8 @@ fn targets_have_four_forms() {
         (400, "GET localhost:80", "localhost"),
         (501, "CONNECT localhost:80", "localhost:80"),
         (400, "CONNECT localhost", "localhost"),
+        (400, "GET /info", ""),
+        (200, "GET http://localhost/info", ""),
     ] {
         let mut http = Http::connect(server.http);
         http.send(format!("{line} HTTP/1.1\r\nHost: {host}\r\n\r\n"));

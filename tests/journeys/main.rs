@@ -6,6 +6,7 @@
 //! | `channels` | what the channel URLs promise, one by one |
 //! | `requests` | HTTP/1.1 as such: order, bodies, statuses, smuggling |
 //! | `conformance` | HTTP/1.1 rule by rule |
+//! | `half_closed` | clients that send no more and still read |
 //! | `proxies` | whose connection it is, behind proxies |
 //! | `frames` | WebSocket as such: echo, fragments, publishing, closes |
 //! | `deflate` | WebSocket messages that are compressed |
@@ -33,6 +34,7 @@ mod crowds;
 mod deflate;
 mod exposition;
 mod frames;
+mod half_closed;
 mod hostile;
 mod http;
 mod listening;

@@ -277,10 +277,12 @@ fn hosts() {
         "IPv6", "RFC 3986 §3.2.2", host("[::1]:8080")
             => Ok(Wanted { host: Some("[::1]:8080"), ..GET });
         "escape", "RFC 3986 §3.2.2", host("a%20b") => Ok(Wanted { host: Some("a%20b"), ..GET });
-        "empty", "RFC 9112 §3.2", "GET / HTTP/1.1\r\nHost:\r\n\r\n"
-            => Ok(Wanted { host: Some(""), ..GET });
+        "empty beside absolute-form", "RFC 9112 §3.2.2", "GET http://a/ HTTP/1.1\r\nHost:\r\n\r\n"
+            => Ok(Wanted { host: Some("a"), ..GET });
         "in HTTP/1.0", "RFC 9112 §3.2", get10("Host: a") => Ok(Wanted { host: Some("a"), ..GET10 });
 
+        "empty", "RFC 9110 §4.2.1", "GET / HTTP/1.1\r\nHost:\r\n\r\n" => Err(Error::BadHost);
+        "empty in HTTP/1.0", "RFC 9110 §4.2.1", get10("Host: ") => Err(Error::BadHost);
         "missing", "RFC 9112 §3.2", "GET / HTTP/1.1\r\n\r\n" => Err(Error::MissingHost);
         "missing beside absolute-form", "RFC 9112 §3.2.2", "GET http://a/ HTTP/1.1\r\n\r\n"
             => Err(Error::MissingHost);

@@ -67,6 +67,9 @@ pub fn reason(status: u16) -> &'static str {
     }
 }
 
+/// A whole interim response (RFC 9110 §15.2.1), for clients of HTTP/1.1.
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 /// The status line. Always HTTP/1.1, to clients of 1.0 as well (RFC 9110 §2.5).
 pub fn write_status(out: &mut Vec<u8>, status: u16) {
     debug_assert!((100..=599).contains(&status), "a status has three digits");
