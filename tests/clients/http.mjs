@@ -1,4 +1,4 @@
-// HTTP clients that we did not write, alone and through proxies: h11, and nginx and HAProxy with the very
+// HTTP clients that we did not write, alone and through proxies: h11, and nginx, HAProxy and Caddy with the very
 // configurations that the README shows.
 
 import assert from "node:assert/strict";
@@ -7,6 +7,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { certificates } from "./certificates.mjs";
 import { publish, startServer } from "./encke.mjs";
 import { check, curl, done, group, program, subscriber, within } from "./harness.mjs";
 import { environment, packages, tell } from "./programs.mjs";
@@ -38,6 +39,7 @@ async function startProxy(example, server, command) {
   for (let tries = 0; tries < 20; tries++) { // its port cannot be 0, so take one that few others use
     const port = 20000 + Math.floor(Math.random() * 10000);
     const text = example.replace(/^(\s*(?:listen|bind) ).*?80(;?)$/gm, `$1127.0.0.1:${port}$2`)
+      .replace(/^example\.com /m, `http://127.0.0.1:${port} `)
       .replace(/127\.0\.0\.1:808[01]/g, new URL(server.url).host);
     assert.ok(text.includes(`127.0.0.1:${port}`) && text.includes(new URL(server.url).host), text);
     const proxy = program(...await command(folder, text));
@@ -62,6 +64,13 @@ async function haproxy(folder, text) {
   const file = join(folder, "haproxy.cfg");
   await writeFile(file, text);
   return ["haproxy", ["-db", "-f", file]];
+}
+
+async function caddy(folder, text) {
+  const file = join(folder, "Caddyfile");
+  await writeFile(file, `{\nadmin off\n}\n${text}`);
+  const home = { HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder };
+  return ["caddy", ["run", "--adapter", "caddyfile", "--config", file], { env: home }];
 }
 
 async function checkThrough(name, server, proxy) {
@@ -126,6 +135,34 @@ async function through(name, example, command, args) {
   });
 }
 
+/** What the PROXY protocol announces stands in front of TLS, and in front of what CometQL says first. */
+async function throughTunnel(example) {
+  const { ca, args } = certificates();
+  const all = [...args, "--https", "127.0.0.1:0", "--proxy-protocol", "127.0.0.1:0", "--publish-key", key, "--cometql-password", "p"];
+  const server = await startServer({ log: "info,encke::access=info", args: all });
+  const proxy = await startProxy(example, { url: server.secure }, haproxy);
+  await check("haproxy, PROXY protocol: HTTPS, with the client's address", async () => {
+    const url = proxy.url.replace("http:", "https:");
+    for (const version of ["1.2", "1.3"]) {
+      const safe = curl("--interface", source, "--cacert", ca, "--tls-max", version, "-f", `${url}/info?${version}`);
+      assert.match(await done(safe), /"ok"/);
+    }
+    await within((async () => {
+      while (!/ 127\.0\.0\.9 GET \/info.*\n[^]* 127\.0\.0\.9 GET \/info/.test(server.said)) await pause();
+    })(), () => `two lines: ${server.said}`);
+  });
+  await proxy.stop();
+  const sql = await startProxy(example, { url: `http://127.0.0.1:${server.sqlPort}` }, haproxy);
+  await check("haproxy, PROXY protocol: CometQL, with TLS and without", async () => {
+    const args = ["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", `--port=${new URL(sql.url).port}`, "--user=15", "--password=p"];
+    const safe = program("mariadb", [...args, "--ssl", `--ssl-ca=${ca}`, "-e", "\\s", "CometQL_v1"]);
+    assert.match(await done(safe), /Cipher in use is TLS_/);
+    assert.match(await done(program("mariadb", [...args, "--skip-ssl", "-e", "\\s", "CometQL_v1"])), /SSL:\s+Not in use/);
+  });
+  await sql.stop();
+  assert.equal(await server.stop(), 0);
+}
+
 export async function checkHttp() {
   await group("h11", checkH11);
   const trusts = ["--trusted-proxy", "127.0.0.1"];
@@ -134,4 +171,7 @@ export async function checkHttp() {
   await through("nginx", ofNginx, nginx, trusts);
   await through("haproxy", ofHaproxy, haproxy, trusts);
   await through("haproxy, PROXY protocol", ofTunnel, haproxy, ["--proxy-protocol", "127.0.0.1:0"]);
+  await group("haproxy, PROXY protocol", () => throughTunnel(ofTunnel));
+  const [ofCaddy] = examples("caddyfile");
+  await through("caddy", ofCaddy, caddy, trusts);
 }
