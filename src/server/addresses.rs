@@ -10,8 +10,9 @@
 //! and so does who connects by a socket file. The source is kept, as the kernel forgets the address of a
 //! connection that was reset.
 //!
-//! Whoever learns a better address of a connection than its socket's tells `enter` again: it is counted
-//! there, and no longer where it was.
+//! A trusted proxy speaks for many people, too: its connections are nobody's until a request says whose it
+//! is. Then it is counted there, until it is answered: a subscriber for as long as it lasts
+//! (`clients.rs`).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -19,9 +20,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::num::NonZeroU64;
 
-use super::Server;
 use super::pace::Bucket;
 use super::socket::Socket;
+use super::{Listener, Server};
 use crate::hub::clock::Now;
 
 /// Token buckets of all addresses together.
@@ -128,11 +129,26 @@ impl Addresses {
 
 impl<S: Socket> Server<S> {
     /// Where a new connection comes from, if anybody counts that.
-    pub(super) fn source_of(&self, socket: &S) -> Option<Source> {
-        if self.counts_addresses() { Source::of(socket.peer()?.ip()) } else { None }
+    pub(super) fn source_of(&self, socket: &S, listener: Listener) -> Option<Source> {
+        if !self.counts_addresses() {
+            return None;
+        }
+        self.source_of_connection(socket.peer()?.ip(), listener)
     }
 
-    /// The same, where a proxy says it.
+    /// The same, where a proxy announces it.
+    pub(super) fn source_of_connection(
+        &self,
+        address: IpAddr,
+        listener: Listener,
+    ) -> Option<Source> {
+        let address = address.to_canonical();
+        // Only requests say for whom they are.
+        let is_proxy = listener != Listener::CometQl && self.settings.trusted.has(Some(address));
+        if is_proxy { None } else { self.source_at(address) }
+    }
+
+    /// What counts an address, if anything does.
     pub(super) fn source_at(&self, address: IpAddr) -> Option<Source> {
         if self.counts_addresses() { Source::of(address) } else { None }
     }
@@ -144,10 +160,19 @@ impl<S: Socket> Server<S> {
 
     /// Whether one more connection may come from here.
     pub(super) fn has_place_for(&mut self, source: Source) -> bool {
-        let limits = &self.settings.limits;
-        let most = limits.connections_per_address_max;
-        (most == 0 || self.addresses.count(source) < most)
-            && self.addresses.admits(source, limits.connects_per_second_per_address_max, self.now)
+        self.has_room_for(source) && self.may_connect(source)
+    }
+
+    /// Whether one more may be counted here.
+    pub(super) fn has_room_for(&self, source: Source) -> bool {
+        let most = self.settings.limits.connections_per_address_max;
+        most == 0 || self.addresses.count(source) < most
+    }
+
+    /// Takes one of those that may be opened from here in a second; false if there is none.
+    pub(super) fn may_connect(&mut self, source: Source) -> bool {
+        let per_second = self.settings.limits.connects_per_second_per_address_max;
+        self.addresses.admits(source, per_second, self.now)
     }
 }
 

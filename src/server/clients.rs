@@ -16,6 +16,7 @@ use std::net::IpAddr;
 use super::conn::Phase;
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
+use super::logs::Warning;
 use super::slab::Slab;
 use super::socket::Socket;
 use super::subscribe::Extra;
@@ -24,6 +25,9 @@ use crate::hub::clock::Now;
 use crate::proto::forwarded;
 use crate::proto::http1::Head;
 use crate::proto::proxy_protocol::{self, Progress};
+
+/// Why a request is refused that is one too many of its address.
+pub(super) const CROWDED: &str = "more connections than one address may have, or open in a second";
 
 /// Addresses with the same first bits (RFC 4632 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +95,7 @@ impl Trusted {
     }
 
     /// `None` is somebody without an address, at the other end of a socket file.
-    fn has(&self, address: Option<IpAddr>) -> bool {
+    pub(super) fn has(&self, address: Option<IpAddr>) -> bool {
         match address {
             Some(address) => self.networks.iter().any(|network| network.has(address)),
             None => self.has_unix,
@@ -130,6 +134,8 @@ struct Client {
     announced: Option<IpAddr>,
     /// By the head of its last request.
     forwarded: Option<IpAddr>,
+    /// A request was counted among what the client that it came from has opened.
+    has_opened: bool,
 }
 
 impl Clients {
@@ -239,14 +245,14 @@ impl<S: Socket> Server<S> {
         let Some(Extra::Proxied(listener)) = extra.map(|index| self.extras.take(index)) else {
             return self.cut(slot, Disconnect::Failed);
         };
-        self.clients.set(slot, Client { announced, forwarded: None });
+        self.clients.set(slot, Client { announced, ..Client::default() });
         match announced {
             Some(address) => self.log_note(slot, format_args!("comes from {address}")),
             None => self.log_note(slot, format_args!("comes from the proxy itself")),
         }
         let deadline = Tick::after(self.now, self.settings.limits.head_seconds);
         self.connections.get_mut(slot).deadline = deadline;
-        if !self.may_enter(slot, announced) {
+        if !self.may_enter(slot, announced, listener) {
             return self.cut(slot, Disconnect::Unavailable);
         }
         self.set_phase(slot, listener.phase());
@@ -254,10 +260,9 @@ impl<S: Socket> Server<S> {
     }
 
     /// Whether one more connection may come from where a proxy says; then it is counted there.
-    fn may_enter(&mut self, slot: u32, announced: Option<IpAddr>) -> bool {
-        let Some(source) = announced.and_then(|address| self.source_at(address)) else {
-            return true;
-        };
+    fn may_enter(&mut self, slot: u32, announced: Option<IpAddr>, listener: Listener) -> bool {
+        let source = announced.and_then(|address| self.source_of_connection(address, listener));
+        let Some(source) = source else { return true };
         let has_place = self.has_place_for(source);
         if has_place {
             self.addresses.enter(slot, source);
@@ -277,7 +282,8 @@ impl<S: Socket> Server<S> {
     #[inline(never)]
     fn note_forwarded(&mut self, slot: u32, head: &Head<'_>) {
         let nodes = forwarded::nodes(head);
-        let announced = self.clients.0.get(&slot).and_then(|client| client.announced);
+        let Client { announced, has_opened, .. } =
+            self.clients.0.get(&slot).copied().unwrap_or_default();
         let mut forwarded = None;
         if !nodes.is_empty() {
             let speaker = announced.or_else(|| peer_address(&self.connections, slot));
@@ -285,7 +291,45 @@ impl<S: Socket> Server<S> {
                 forwarded = self.settings.trusted.client(&nodes);
             }
         }
-        self.clients.set(slot, Client { announced, forwarded });
+        let has_opened = has_opened && forwarded.is_some();
+        self.clients.set(slot, Client { announced, forwarded, has_opened });
+    }
+
+    /// Counts a request where a trusted proxy says that it comes from; false if it is one too many there.
+    /// The first of each of the proxy's connections is a connect, as that of who comes by itself; so is
+    /// whatever takes a connection for itself.
+    #[inline]
+    pub(super) fn may_ask(&mut self, slot: u32, takes_connection: bool) -> bool {
+        self.clients.0.is_empty() || self.may_ask_through_proxy(slot, takes_connection)
+    }
+
+    #[inline(never)]
+    fn may_ask_through_proxy(&mut self, slot: u32, takes_connection: bool) -> bool {
+        let Some(client) = self.clients.0.get_mut(&slot) else { return true };
+        let (address, is_first) = (client.forwarded, !client.has_opened);
+        client.has_opened = address.is_some();
+        let Some(source) = address.and_then(|address| self.source_at(address)) else {
+            return true;
+        };
+        let is_connect = is_first || takes_connection;
+        let may = self.has_room_for(source) && (!is_connect || self.may_connect(source));
+        if may {
+            self.addresses.enter(slot, source);
+        } else {
+            self.metrics.refused += 1;
+            self.warn(Warning::Crowded, slot, format_args!("refused, {CROWDED}"));
+        }
+        may
+    }
+
+    /// A request is answered, and its connection goes on: the client that asked has it no longer.
+    #[inline]
+    pub(super) fn has_been_answered(&mut self, slot: u32) {
+        if !self.clients.0.is_empty()
+            && self.clients.0.get(&slot).is_some_and(|client| client.forwarded.is_some())
+        {
+            self.addresses.leave(slot);
+        }
     }
 }
 

@@ -26,7 +26,6 @@ use std::rc::Rc;
 use super::answers::Ask;
 use super::conn::Format;
 use super::disconnect::Disconnect;
-use super::http::last;
 use super::interned::TextId;
 use super::respond::{Reply, Response};
 use super::socket::Socket;
@@ -40,7 +39,7 @@ use crate::hub::access::same_secret;
 use crate::hub::command::{Change, Command, Outcome, RecordKind};
 use crate::hub::delivery::Transport;
 use crate::hub::message::{ConnectionId, Personal, TenantId};
-use crate::proto::http1::{Body, Head, Method};
+use crate::proto::http1::{Head, Method};
 use crate::proto::{jwt, ws_handshake};
 
 pub(super) use listen::status;
@@ -201,13 +200,11 @@ impl<S: Socket> Server<S> {
         reply: Reply,
         rejection: &Rejection,
     ) {
+        if !ws_handshake::is_upgrade(head) {
+            return self.answer_rejection(slot, &reply, rejection);
+        }
         let mut object = Vec::new();
         frames::rejection(rejection, self.now.unix_second, &mut object);
-        if !ws_handshake::is_upgrade(head) {
-            object.push(b'\n');
-            let reply = if head.body == Body::None { reply } else { last(reply) };
-            return self.respond(slot, &reply, Response::json(400, object));
-        }
         if let Some(shaken) = self.shake_hands(slot, head, &reply, first_subprotocol(head)) {
             let variant = crate::dialects::comet_js::variant::JSON;
             let format = Format::new(COMET_JS, Transport::WebSocket, variant);
@@ -215,6 +212,14 @@ impl<S: Socket> Server<S> {
             self.say(slot, &object);
             self.finish(slot, Disconnect::Refused);
         }
+    }
+
+    /// The same to who asked for no WebSocket.
+    pub(super) fn answer_rejection(&mut self, slot: u32, reply: &Reply, rejection: &Rejection) {
+        let mut object = Vec::new();
+        frames::rejection(rejection, self.now.unix_second, &mut object);
+        object.push(b'\n');
+        self.respond(slot, reply, Response::json(400, object));
     }
 
     fn comet_of(

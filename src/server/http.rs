@@ -1,6 +1,7 @@
 //! Connections between and inside HTTP requests.
 
 use super::answers::Ask;
+use super::clients::CROWDED;
 use super::conn::{Flags, Format, Phase};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
@@ -119,10 +120,17 @@ impl<S: Socket> Server<S> {
         if admitted.standing == Standing::Key {
             conn.flags.set(Flags::HAS_KEY);
         }
-        if wants_body(&admitted.route) && !self.may_speak(slot) {
+        let too_much = if !self.may_ask(slot, takes_connection(&admitted.route)) {
+            Some(CROWDED)
+        } else if wants_body(&admitted.route) && !self.may_speak(slot) {
+            Some(TOO_FAST)
+        } else {
+            None
+        };
+        if let Some(explain) = too_much {
             let mut reply = Reply::to(head, admitted.origin);
             reply.keep_alive &= head.body.is_empty();
-            return self.refuse(slot, &reply, Refusal::new(429, TOO_FAST));
+            return self.refuse(slot, &reply, Refusal::new(429, explain));
         }
         match head.body {
             Body::None | Body::Length(0) => self.on_bodiless(slot, head, admitted),
@@ -167,7 +175,7 @@ impl<S: Socket> Server<S> {
             return self.refuse(slot, &last(reply), too_large(bytes_max));
         }
         if head.expects_continue {
-            self.out(slot).extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            self.out(slot).extend_from_slice(http1::CONTINUE);
         }
         let deadline = Tick::after(self.now, self.settings.limits.body_seconds);
         self.connections.get_mut(slot).deadline = deadline;
@@ -262,11 +270,11 @@ impl<S: Socket> Server<S> {
                 let command = Command::DeliverToUsers { tenant, messages, waits: false };
                 (command, Ask::ToUser { reply, devices })
             }
+            Route::CometRejected(rejection) => {
+                return self.answer_rejection(slot, &reply, &rejection);
+            }
             // The callers have taken these.
-            Route::Native(Request::Subscribe(_))
-            | Route::Echo { .. }
-            | Route::Comet(_)
-            | Route::CometRejected(_) => return,
+            Route::Native(Request::Subscribe(_)) | Route::Echo { .. } | Route::Comet(_) => return,
         };
         self.ask(slot, ask, command);
     }
@@ -364,14 +372,18 @@ fn wants_body(route: &Route) -> bool {
     )
 }
 
+/// Whether a connection is a subscriber's from now on, or an echo's, and nobody else's.
+fn takes_connection(route: &Route) -> bool {
+    match route {
+        Route::Native(Request::Subscribe(wish)) => wish.transport != Transport::LongPoll,
+        Route::Comet(hello) => !hello.transport_poll,
+        Route::Echo { .. } | Route::DashboardEvents => true,
+        _ => false,
+    }
+}
+
 fn becomes_something_else(route: &Route) -> bool {
-    matches!(
-        route,
-        Route::Native(Request::Subscribe(_))
-            | Route::Echo { .. }
-            | Route::Comet(_)
-            | Route::CometRejected(_)
-    )
+    matches!(route, Route::Native(Request::Subscribe(_)) | Route::Echo { .. } | Route::Comet(_))
 }
 
 pub(super) fn last(reply: Reply) -> Reply {

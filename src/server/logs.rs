@@ -19,6 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use log::Level;
 
+use super::clients::CROWDED;
 use super::conn::Phase;
 use super::disconnect::Disconnect;
 use super::output::Chunk;
@@ -302,7 +303,7 @@ impl<S: Socket> Server<S> {
             let most = self.settings.limits.connections_max;
             let why = match is_full {
                 true => format!("all {most} places are taken"),
-                false => "its address has or opens more than it may".to_owned(),
+                false => CROWDED.to_owned(),
             };
             let peer = Peer::Here(socket.peer());
             let way = match listener {

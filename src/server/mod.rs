@@ -324,7 +324,10 @@ impl<S: Socket> Server<S> {
         self.set_now(now);
         let is_full = self.connections.len() >= self.settings.limits.connections_max;
         // A proxy speaks for many people: those it announces are counted instead.
-        let source = if phase == Phase::Proxied { None } else { self.source_of(&socket) };
+        let source = match phase {
+            Phase::Proxied => None,
+            _ => self.source_of(&socket, listener),
+        };
         let is_one_too_many = source.is_some_and(|source| !self.has_place_for(source));
         if is_full || is_one_too_many || self.is_draining {
             self.metrics.refused += 1;

@@ -140,6 +140,7 @@ impl<S: Socket> Server<S> {
         debug_assert_eq!(conn.phase, Phase::Http);
         conn.deadline = deadline;
         conn.flags.clear(Flags::ASKING);
+        self.has_been_answered(slot);
     }
 
     /// Refuses a request in the words of HTTP.

@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use encke::server::limits::Limits;
 use encke::server::settings::{Rule, Settings, Who};
 
-use crowd::{Crowd, lasting};
+use crowd::{Crowd, get, lasting, upgrade};
 
 /// A server with a key, where everybody may publish, and with these bounds.
 fn guarded(most: usize, bounds: impl FnOnce(&mut Limits)) -> Crowd {
@@ -89,4 +89,103 @@ fn who_was_reset_is_not_counted_any_more() {
         crowd.settle();
         assert!(!wires::is_open(1));
     }
+}
+
+/// A server behind a proxy at 203.0.113.1, whose word is believed.
+fn proxied(bounds: impl FnOnce(&mut Limits)) -> Crowd {
+    Crowd::new(99, |settings| {
+        settings.tenants[0].publish_key = Some("key".into());
+        settings.trusted.add("203.0.113.1").expect("an address");
+        bounds(&mut settings.limits);
+    })
+}
+
+/// What a client at an address is told, if the proxy asks this for it on one of its connections.
+fn told_through(crowd: &mut Crowd, number: u32, address: &str, request: &[u8]) -> String {
+    let request = String::from_utf8(request.to_vec()).expect("text");
+    let by = format!("Host: localhost\r\nX-Forwarded-For: 6.6.6.6, {address}\r\n");
+    told(crowd, number, request.replace("Host: localhost\r\n", &by).as_bytes())
+}
+
+fn is_let_in(words: &str) -> bool {
+    let status = words.split(' ').nth(1).expect("an answer");
+    if status == "429" {
+        assert!(words.contains("Retry-After: 1\r\n"), "{words}");
+        assert!(!words.contains("Connection: close"), "it is the proxy's connection: {words}");
+    }
+    assert!(["200", "101", "304", "429"].contains(&status), "{words}");
+    status != "429"
+}
+
+#[test]
+fn behind_a_trusted_proxy_each_client_has_so_many_subscribers() {
+    let mut crowd = proxied(|limits| limits.connections_per_address_max = 3);
+    assert!((1..=50).all(|number| comes(&mut crowd, number, "203.0.113.1")), "it has no bound");
+    let (one, other) = ("198.51.100.1", "198.51.100.2");
+    let sse = || get("/channels/a?transport=sse", "");
+    assert!(is_let_in(&told_through(&mut crowd, 1, one, sse())));
+    assert!(is_let_in(&told_through(&mut crowd, 2, one, upgrade("/channels/a"))));
+    // Parked, there is no answer yet.
+    assert_eq!(told_through(&mut crowd, 3, one, get("/channels/a?transport=poll", "")), "");
+    for request in [sse(), upgrade("/channels/a"), get("/info", ""), upgrade("/echo")] {
+        assert!(!is_let_in(&told_through(&mut crowd, 4, one, request)), "one past it");
+    }
+    assert!(!is_let_in(&told_through(&mut crowd, 5, "::ffff:198.51.100.1", sse())));
+    // The same connection serves others, and any number of requests that do not last.
+    for _ in 0..20 {
+        assert!(is_let_in(&told_through(&mut crowd, 4, other, get("/info", ""))));
+        assert!(is_let_in(&told_through(&mut crowd, 6, other, get("/channels/a", ""))));
+    }
+    assert!((7..=9).all(|number| is_let_in(&told_through(&mut crowd, number, other, sse()))));
+    assert!(!is_let_in(&told_through(&mut crowd, 4, other, sse())));
+    // Whoever leaves makes room, and so does an answered poll, whose connection goes on.
+    crowd.leave(1);
+    crowd.settle();
+    assert!(is_let_in(&told_through(&mut crowd, 4, one, sse())));
+    assert!(!is_let_in(&told_through(&mut crowd, 10, one, sse())));
+    crowd.wait(31);
+    assert!(is_let_in(&told_through(&mut crowd, 10, one, sse())), "the poll is over");
+    assert!(is_let_in(&told(&mut crowd, 3, get("/info", ""))), "and who is nobody's has no bound");
+    crowd.server.verify();
+    for number in 1..=50 {
+        if wires::is_open(number) {
+            crowd.leave(number);
+        }
+    }
+    crowd.wait(5);
+    assert_eq!(crowd.server.holdings(), encke::server::Holdings::default());
+}
+
+#[test]
+fn behind_a_trusted_proxy_each_client_opens_so_many_a_second() {
+    let mut crowd = proxied(|limits| limits.connects_per_second_per_address_max = 5);
+    let one = "198.51.100.1";
+    for number in 1..=50 {
+        assert!(comes(&mut crowd, number, "203.0.113.1"));
+    }
+    // The first request of each of the proxy's connections, as if the client had opened it.
+    let info = || get("/info", "");
+    let let_in = (1..=9).filter(|&n| is_let_in(&told_through(&mut crowd, n, one, info()))).count();
+    assert_eq!(let_in, 5);
+    assert!((0..50).all(|_| is_let_in(&told_through(&mut crowd, 1, one, info()))), "further ones");
+    assert!(is_let_in(&told_through(&mut crowd, 9, "198.51.100.2", info())));
+    // What keeps a connection for itself is one, whoever used it before.
+    assert!(!is_let_in(&told_through(&mut crowd, 2, one, upgrade("/channels/a"))));
+    assert!(!is_let_in(&told_through(&mut crowd, 2, one, get("/channels/a?transport=stream", ""))));
+    crowd.wait(1);
+    let ws = || upgrade("/channels/a");
+    let let_in = (1..=9).filter(|&n| is_let_in(&told_through(&mut crowd, n, one, ws()))).count();
+    assert_eq!(let_in, 5);
+}
+
+#[test]
+fn who_only_claims_to_be_a_proxy_is_counted_itself() {
+    let mut crowd = proxied(|limits| limits.connections_per_address_max = 2);
+    for number in 1..=2 {
+        assert!(comes(&mut crowd, number, "203.0.113.9"));
+        let address = format!("198.51.100.{number}");
+        assert!(is_let_in(&told_through(&mut crowd, number, &address, get("/info", ""))));
+    }
+    assert!(!comes(&mut crowd, 3, "203.0.113.9"));
+    assert!(comes(&mut crowd, 4, "198.51.100.1"), "whose address it only named");
 }

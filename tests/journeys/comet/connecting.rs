@@ -124,6 +124,24 @@ fn a_url_that_lacks_something_is_answered_by_one_fatal_frame() {
     Page::anonymous().open(server.http).quiet();
 }
 
+/// A request that is no upgrade goes on as any other, whatever body it has.
+#[test]
+fn a_url_that_lacks_something_keeps_its_connection() {
+    let server = Encke::start(&[]);
+    let mut http = Http::connect(server.http);
+    for (line, headers, body) in [
+        ("GET /ws/", &[][..], ""),
+        ("GET /ws/", &["Content-Length: 0"], ""),
+        ("POST /ws/", &[], ""),
+        ("POST /ws/", &[], "web_pipe2"),
+    ] {
+        http.send(request(line, headers, body.as_bytes()));
+        let answer = http.response();
+        assert_eq!((answer.status, answer.header("Connection")), (400, None), "{line} {headers:?}");
+        assert_eq!(answer.json()["error"], 401, "{line} {headers:?}");
+    }
+}
+
 /// cometql 25: header names in any case, as proxies and scripts outside browsers send them.
 #[test]
 fn header_names_may_be_in_any_case() {
