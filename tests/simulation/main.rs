@@ -10,6 +10,7 @@ mod support;
 mod client;
 mod comet;
 mod decode;
+mod machine;
 mod publisher;
 mod subscriber;
 mod symptoms;
@@ -42,20 +43,7 @@ impl Drop for Place {
 
 fn simulate(seed: u64, is_late: bool) {
     let mut place = Place { seed, step: 0, is_late };
-    let mut world = World::new(seed, is_late);
-    for step in 0..STEPS {
-        place.step = step;
-        world.step();
-    }
-    place.step = STEPS;
-    world.gather();
-    world.check_at_rest();
-    world.check_counts();
-    if world.random.one_in(2) {
-        world.everybody_leaves();
-    } else {
-        world.shut_down();
-    }
+    World::new(seed, is_late).live(STEPS, &mut |step| place.step = step);
 }
 
 fn simulate_pages(seed: u64, is_late: bool) {

@@ -1,69 +1,34 @@
 //! One seed: a server, its clients, the network between them, and a clock. Each step one thing happens.
 
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
-
-use encke::engines::Engine;
-use encke::engines::memory::{Keep, Limits as EngineLimits, MemoryEngine};
-use encke::hub::clock::Now;
-use encke::hub::message::{MessageId, TenantId};
+use encke::engines::memory::Limits as EngineLimits;
+use encke::hub::message::TenantId;
 use encke::server::limits::Limits;
 use encke::server::settings::{Echo, Origins, Settings, Tenant};
-use encke::server::{Holdings, Listener, Next, Server};
+use encke::server::{Holdings, Listener, Next};
 
 use crate::client::{Claim, Client, Context, Line, Role, Rules, TENANTS};
+use crate::machine::{Inhabited, Machine, Plan, draw_keep};
 use crate::publisher::{EchoClient, MySqlClient, Publisher};
 use crate::subscriber::{Form, Subscriber};
-use crate::support::late_engine::LateEngine;
 use crate::support::random::Random;
-use crate::truth::{Recorded, Truth};
-use crate::wire::{FakeSocket, Wire};
 
-/// When the simulated world begins.
-const START: Now = Now { ms: 5_000, unix_second: 1_763_690_000, unix_nanos: 123_456_789 };
 /// Kinds of clients that need bytes of their own: transports, raw or JSON, callbacks, watching or not.
 const FORMATS_MAX: u64 = 2 * (2 + 2 + 2 + 3 + 1);
-/// Rounds within which everything comes to rest.
-const ROUNDS_MAX: usize = 60_000;
 
 pub struct World {
-    pub random: Random,
-    pub server: Server<FakeSocket>,
-    pub now: Now,
-    pub clients: Vec<Client>,
-    pub truth: Rc<RefCell<Truth>>,
+    machine: Machine,
+    clients: Vec<Client>,
     rules: Rules,
     claims: Vec<Claim>,
     counter: u64,
-    is_draining: bool,
-    /// What the late engine has not said yet.
-    pending: Rc<Cell<usize>>,
-    next: Next,
-    /// Real selectors tell more than what changed.
-    has_full_events: bool,
 }
 
 impl World {
     pub fn new(seed: u64, is_late: bool) -> World {
         let mut random = Random::new(seed);
-        let now = START;
         let is_roomy = !random.one_in(3);
         let is_tight = random.one_in(4);
-        let engine_limits = engine_limits(&mut random, is_roomy);
-        let tenants = TENANTS.len();
-        let start = MessageId { second: now.unix_second, n: now.unix_nanos };
-        let truth = Rc::new(RefCell::new(Truth::new(&[start; TENANTS.len()])));
-        let mut pending = Rc::default();
-        let engine: Box<dyn Engine> = match is_late {
-            true => {
-                let lateness = random.pick(&[4, 20, 60]);
-                let engine = LateEngine::new(tenants, engine_limits, now, random.next(), lateness);
-                pending = engine.pending();
-                Box::new(engine)
-            }
-            false => Box::new(MemoryEngine::new(tenants, engine_limits, now)),
-        };
-        let engine = Box::new(Recorded { engine, truth: truth.clone() });
+        let engine = engine_limits(&mut random, is_roomy);
         let settings = settings(&mut random, is_tight);
         let rules = Rules {
             channels: vec!["a", "b", "c", "d", "e"],
@@ -72,24 +37,34 @@ impl World {
             payload_bytes_max: random.pick(&[300, 4_000, 25_000]),
         };
         World {
-            server: Server::new(settings, engine, [7; 20], now),
-            has_full_events: random.one_in(2),
-            random,
-            now,
+            machine: Machine::new(random, Plan { settings, engine, is_late, first: Vec::new() }),
             clients: Vec::new(),
-            truth,
             rules,
             claims: Vec::new(),
             counter: 0,
-            is_draining: false,
-            pending,
-            next: Next::Idle,
+        }
+    }
+
+    /// All steps, and what must hold after them.
+    pub fn live(&mut self, steps: usize, step_to: &mut dyn FnMut(usize)) {
+        for step in 0..steps {
+            step_to(step);
+            self.step();
+        }
+        step_to(steps);
+        self.gather();
+        self.check_at_rest();
+        self.check_counts();
+        if self.machine.random.one_in(2) {
+            self.everybody_leaves();
+        } else {
+            self.shut_down();
         }
     }
 
     /// Lets something happen, then looks at everything.
-    pub fn step(&mut self) {
-        match self.random.below(100) {
+    fn step(&mut self) {
+        match self.machine.random.below(100) {
             0..=14 => self.connect(),
             15..=39 => self.act(),
             40..=41 => self.burst(),
@@ -107,7 +82,8 @@ impl World {
     }
 
     fn with_client(&mut self, index: usize, act: impl FnOnce(&mut Role, &mut Line, &mut Context)) {
-        let World { random, truth, rules, claims, counter, clients, is_draining, .. } = self;
+        let World { machine, rules, claims, counter, clients } = self;
+        let Machine { random, truth, is_draining, .. } = machine;
         let Client { role, line } = &mut clients[index];
         let Some(line) = line else { return };
         let truth = truth.borrow();
@@ -121,8 +97,8 @@ impl World {
         let away: Vec<usize> = (0..self.clients.len())
             .filter(|&index| self.clients[index].line.is_none() && !self.is_gone(index))
             .collect();
-        if !away.is_empty() && (self.random.one_in(2) || self.clients.len() > 24) {
-            let index = self.random.pick(&away);
+        if !away.is_empty() && (self.machine.random.one_in(2) || self.clients.len() > 24) {
+            let index = self.machine.random.pick(&away);
             return self.open(index);
         }
         if self.clients.len() > 24 {
@@ -134,7 +110,8 @@ impl World {
     }
 
     fn draw_role(&mut self) -> Role {
-        let World { random, truth, rules, claims, counter, .. } = self;
+        let World { machine, rules, claims, counter, .. } = self;
+        let Machine { random, truth, .. } = machine;
         let truth = truth.borrow();
         let mut context =
             Context { random, truth: &truth, rules, claims, counter, is_draining: false };
@@ -157,18 +134,12 @@ impl World {
         matches!(&self.clients[index].role, Role::Subscriber(subscriber) if subscriber.is_gone)
     }
 
-    pub fn open(&mut self, index: usize) {
-        let to_server_max = self.random.pick(&[200, 4_000, 200_000]);
-        let to_client_max = self.random.pick(&[64, 1_000, 20_000, 300_000]);
-        let wire = Wire::new(self.truth.clone(), to_server_max, to_client_max);
-        let wire = Rc::new(RefCell::new(wire));
+    fn open(&mut self, index: usize) {
         let listener = match self.clients[index].role {
             Role::MySql(_) => Listener::CometQl,
             _ => Listener::Http,
         };
-        let socket = FakeSocket(wire.clone());
-        let Some(key) = self.server.accept(socket, listener, self.now) else { return };
-        self.clients[index].line = Some(Line::new(wire, key));
+        self.clients[index].line = self.machine.connect(listener);
         self.with_client(index, |role, line, context| role.open(line, context));
     }
 
@@ -179,7 +150,7 @@ impl World {
     /// Draws a connected client.
     fn somebody(&mut self) -> Option<usize> {
         let connected = self.connected();
-        (!connected.is_empty()).then(|| self.random.pick(&connected))
+        (!connected.is_empty()).then(|| self.machine.random.pick(&connected))
     }
 
     fn act(&mut self) {
@@ -197,9 +168,9 @@ impl World {
     }
 
     fn deliver(&mut self) {
-        let most = self.random.pick(&[1, 7, 100, 5_000, 1_000_000]);
+        let most = self.machine.random.pick(&[1, 7, 100, 5_000, 1_000_000]);
         for index in self.connected() {
-            if self.random.one_in(2) {
+            if self.machine.random.one_in(2) {
                 self.with_client(index, |_, line, _| {
                     line.deliver(most);
                 });
@@ -208,9 +179,9 @@ impl World {
     }
 
     fn read_some(&mut self) {
-        let most = self.random.pick(&[1, 50, 3_000, 1_000_000]);
+        let most = self.machine.random.pick(&[1, 50, 3_000, 1_000_000]);
         for index in self.connected() {
-            if self.random.one_in(2) {
+            if self.machine.random.one_in(2) {
                 self.read(index, most);
             }
         }
@@ -241,7 +212,7 @@ impl World {
 
     fn reset(&mut self) {
         let Some(index) = self.somebody() else { return };
-        let keeps_arrived = self.random.one_in(2);
+        let keeps_arrived = self.machine.random.one_in(2);
         self.with_client(index, |_, line, _| {
             line.is_excused = true;
             line.wire.borrow_mut().reset(keeps_arrived);
@@ -254,55 +225,187 @@ impl World {
     }
 
     fn pass_time(&mut self) {
-        let ms = match self.random.below(8) {
+        let ms = match self.machine.random.below(8) {
             0 => 1_000,
-            1 => 1_000 * self.random.below(12) as u64,
-            2 => match self.next {
+            1 => 1_000 * self.machine.random.below(12) as u64,
+            2 => match self.machine.next {
                 Next::After(ms) => ms,
                 _ => 1,
             },
-            _ => self.random.below(300) as u64,
+            _ => self.machine.random.below(300) as u64,
         };
         self.pass(ms);
-        if self.random.one_in(20) {
+        if self.machine.random.one_in(20) {
             // Somebody sets the clock.
-            self.now.unix_second =
-                self.now.unix_second.saturating_add_signed(self.random.pick(&[-5, -1, 2]));
+            let now = &mut self.machine.now;
+            now.unix_second =
+                now.unix_second.saturating_add_signed(self.machine.random.pick(&[-5, -1, 2]));
         }
     }
 
-    fn pass(&mut self, ms: u64) {
-        let before = self.now.ms / 1000;
-        self.now.ms += ms;
-        let seconds = self.now.ms / 1000 - before;
-        self.now.unix_second += seconds;
-        self.now.unix_nanos = (self.now.ms % 1000) as u32 * 1_000_000;
-        if seconds > 0 {
-            for client in &mut self.clients {
-                // Whatever was not over by now may have run out of time.
-                if let Some(line) = &mut client.line {
-                    line.is_excused = true;
+    /// Those who only break things go, and everybody who listens is there.
+    fn gather(&mut self) {
+        for index in self.connected() {
+            if matches!(self.clients[index].role, Role::Vandal) {
+                self.with_client(index, |_, line, _| line.wire.borrow_mut().reset(false));
+            }
+        }
+        self.come_to_rest();
+        for _ in 0..20 {
+            let is_away = |world: &World, index: usize| {
+                let client = &world.clients[index];
+                let listens = matches!(client.role, Role::Subscriber(_)) && !world.is_gone(index);
+                listens && client.line.is_none()
+            };
+            let away: Vec<usize> =
+                (0..self.clients.len()).filter(|&index| is_away(self, index)).collect();
+            if away.is_empty() {
+                return;
+            }
+            for index in away {
+                self.open(index);
+            }
+            self.come_to_rest();
+            if self.rules.is_tight {
+                // Not everybody finds room.
+                return;
+            }
+        }
+        panic!("somebody never gets in");
+    }
+
+    /// Everybody has had everything, and nothing is left over.
+    fn check_at_rest(&mut self) {
+        for index in self.connected() {
+            self.with_client(index, |role, line, context| {
+                if let Role::Subscriber(subscriber) = role
+                    && subscriber.is_listening()
+                {
+                    let missing = subscriber.missing(context);
+                    assert_eq!(missing, None, "{:?} never came", subscriber.form);
+                }
+                if !line.is_excused && !line.wants_fin {
+                    role.ended(line, context);
+                }
+            });
+        }
+        let truth = self.machine.truth.borrow();
+        for claim in &self.claims {
+            let index = truth.find(claim.tenant, claim.id).expect("what was accepted is published");
+            assert_eq!(truth.messages[index].data.as_bytes(), claim.data);
+        }
+        let held = self.machine.server.holdings();
+        let is_pipelining = |client: &&Client| {
+            client.line.is_some()
+                && matches!(&client.role, Role::Subscriber(poll) if poll.is_pipelining())
+        };
+        let behind_polls = self.clients.iter().filter(is_pipelining).count();
+        let left = Holdings {
+            outboxes: held.outboxes,
+            outbox_bytes: held.outbox_bytes,
+            inputs: held.inputs.saturating_sub(behind_polls),
+            input_bytes: if behind_polls == 0 { held.input_bytes } else { 0 },
+            asks: held.asks,
+            feed: held.feed,
+            ..Holdings::default()
+        };
+        assert_eq!(left, Holdings::default(), "idle costs nothing");
+    }
+
+    /// Watchers know how many there are, a moment later.
+    fn check_counts(&mut self) {
+        // What a new second ends is counted within the same second.
+        self.pass(1_000 - self.machine.now.ms % 1_000);
+        self.come_to_rest();
+        self.pass(900);
+        self.come_to_rest();
+        let counts = self.ask("/channels");
+        let stats = self.ask("/stats");
+        // Whoever left for our question was not on any channel.
+        for client in &self.clients {
+            let Role::Subscriber(subscriber) = &client.role else { continue };
+            if subscriber.is_watching() && client.line.is_some() {
+                for (channel, told) in &subscriber.counts {
+                    if channel.is_empty() && subscriber.channels.len() > 1 {
+                        // A raw event does not say of which channel it tells.
+                        continue;
+                    }
+                    let name = if channel.is_empty() { &subscriber.channels[0] } else { channel };
+                    let list = counts["channels"].as_array().expect("a list");
+                    let entry = list.iter().find(|entry| entry["channel"] == **name);
+                    let count = entry.and_then(|entry| entry["subscribers"].as_u64());
+                    assert_eq!(count, Some(*told), "{:?} on {name}", subscriber.form);
                 }
             }
         }
+        let number = |name: &str| stats[name].as_u64().expect("a number");
+        let in_batches = (number("messages_published") + number("batches")) * FORMATS_MAX;
+        assert!(number("renders") <= in_batches, "renders: {stats}");
     }
 
-    /// One round of the reactor.
-    fn turn(&mut self) {
-        let mut ready = Vec::new();
-        for client in &self.clients {
-            let Some(line) = &client.line else { continue };
-            let is_taken = !self.random.one_in(8);
-            if is_taken && let Some(event) = line.wire.borrow_mut().take_event(self.has_full_events)
-            {
-                ready.push((line.key, event));
+    /// Asks the server something of the first tenant, on a connection of its own.
+    fn ask(&mut self, path: &str) -> serde_json::Value {
+        let mut line = self.machine.connect(Listener::Http).expect("there is room");
+        line.wire.borrow_mut().widen();
+        line.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+        line.wants_fin = true;
+        let mut bytes = Vec::new();
+        for _ in 0..200 {
+            line.deliver(usize::MAX);
+            self.machine.turn([&line].into_iter());
+            line.wire.borrow_mut().take(usize::MAX, &mut bytes);
+        }
+        let text = String::from_utf8(bytes).expect("text");
+        let (_, body) = text.split_once("\r\n\r\n").expect("an answer");
+        crate::decode::json(body)
+    }
+
+    /// The server stops, and says so to everybody in the words of their protocol.
+    fn shut_down(&mut self) {
+        let is_there = |client: &Client| match &client.role {
+            Role::Subscriber(subscriber) => subscriber.is_listening(),
+            Role::MySql(_) => true,
+            _ => false,
+        } && client.line.as_ref().is_some_and(|line| !line.wants_fin);
+        let listening: Vec<usize> =
+            (0..self.clients.len()).filter(|&index| is_there(&self.clients[index])).collect();
+        self.drain();
+        for (index, client) in self.clients.iter().enumerate() {
+            match &client.role {
+                Role::Subscriber(subscriber) if listening.contains(&index) => {
+                    subscriber.check_farewell();
+                }
+                Role::MySql(client) if listening.contains(&index) => {
+                    assert_eq!(client.farewell, Some(1053));
+                }
+                _ => {}
             }
         }
-        while !ready.is_empty() {
-            let (key, event) = ready.swap_remove(self.random.below(ready.len()));
-            self.server.ready(key, event, self.now);
+        self.rest_for(5);
+        self.check_empty();
+    }
+}
+
+impl Inhabited for World {
+    fn machine(&mut self) -> &mut Machine {
+        &mut self.machine
+    }
+
+    fn lines(&mut self) -> Vec<&mut Line> {
+        self.clients.iter_mut().filter_map(|client| client.line.as_mut()).collect()
+    }
+
+    fn hurry(&mut self) -> bool {
+        let mut any = false;
+        for index in self.connected() {
+            self.with_client(index, |_, line, _| any |= line.deliver(usize::MAX));
+            any |= self.read(index, usize::MAX);
         }
-        self.next = self.server.turn(self.now);
+        any
+    }
+
+    fn turn(&mut self) {
+        self.machine.turn(self.clients.iter().filter_map(|client| client.line.as_ref()));
     }
 
     /// Connections that are over for the client too.
@@ -336,230 +439,21 @@ impl World {
     }
 
     fn verify(&mut self) {
-        self.server.verify();
-        let open = |client: &&Client| {
-            client.line.as_ref().is_some_and(|line| !line.wire.borrow().is_closed)
-        };
-        let open = self.clients.iter().filter(open).count();
-        let held = self.server.holdings();
-        assert_eq!(held.slots, open + held.detached, "slots are sockets and sessions");
-        assert_eq!(self.server.connections(), held.slots);
+        self.machine.verify(self.clients.iter().filter_map(|client| client.line.as_ref()));
     }
 
-    /// Everything that can happen without a new wish or the clock happens; nobody is slow.
-    pub fn come_to_rest(&mut self) {
-        let mut quiet = 0;
-        for _ in 0..ROUNDS_MAX {
-            let mut is_quiet = true;
-            for index in self.connected() {
-                self.with_client(index, |_, line, _| {
-                    line.is_stalled = false;
-                    line.wire.borrow_mut().widen();
-                    is_quiet &= !line.deliver(usize::MAX);
-                });
-                is_quiet &= !self.read(index, usize::MAX);
-            }
-            self.turn();
-            self.reap();
-            is_quiet &= self.next != Next::Now && self.pending.get() == 0;
-            is_quiet &= !self.clients.iter().any(|client| {
-                client.line.as_ref().is_some_and(|line| line.wire.borrow().has_event())
-            });
-            quiet = if is_quiet { quiet + 1 } else { 0 };
-            if quiet == 12 {
-                self.verify();
-                return;
+    fn pass(&mut self, ms: u64) {
+        if self.machine.pass(ms) {
+            for line in self.lines() {
+                // Whatever was not over by now may have run out of time.
+                line.is_excused = true;
             }
         }
-        panic!("it never comes to rest: {:?} {:?}", self.next, self.server.holdings());
-    }
-
-    /// Those who only break things go, and everybody who listens is there.
-    pub fn gather(&mut self) {
-        for index in self.connected() {
-            if matches!(self.clients[index].role, Role::Vandal) {
-                self.with_client(index, |_, line, _| line.wire.borrow_mut().reset(false));
-            }
-        }
-        self.come_to_rest();
-        for _ in 0..20 {
-            let is_away = |world: &World, index: usize| {
-                let client = &world.clients[index];
-                let listens = matches!(client.role, Role::Subscriber(_)) && !world.is_gone(index);
-                listens && client.line.is_none()
-            };
-            let away: Vec<usize> =
-                (0..self.clients.len()).filter(|&index| is_away(self, index)).collect();
-            if away.is_empty() {
-                return;
-            }
-            for index in away {
-                self.open(index);
-            }
-            self.come_to_rest();
-            if self.rules.is_tight {
-                // Not everybody finds room.
-                return;
-            }
-        }
-        panic!("somebody never gets in");
-    }
-
-    /// Everybody has had everything, and nothing is left over.
-    pub fn check_at_rest(&mut self) {
-        for index in self.connected() {
-            self.with_client(index, |role, line, context| {
-                if let Role::Subscriber(subscriber) = role
-                    && subscriber.is_listening()
-                {
-                    let missing = subscriber.missing(context);
-                    assert_eq!(missing, None, "{:?} never came", subscriber.form);
-                }
-                if !line.is_excused && !line.wants_fin {
-                    role.ended(line, context);
-                }
-            });
-        }
-        let truth = self.truth.borrow();
-        for claim in &self.claims {
-            let index = truth.find(claim.tenant, claim.id).expect("what was accepted is published");
-            assert_eq!(truth.messages[index].data.as_bytes(), claim.data);
-        }
-        let held = self.server.holdings();
-        let is_pipelining = |client: &&Client| {
-            client.line.is_some()
-                && matches!(&client.role, Role::Subscriber(poll) if poll.is_pipelining())
-        };
-        let behind_polls = self.clients.iter().filter(is_pipelining).count();
-        let left = Holdings {
-            outboxes: held.outboxes,
-            outbox_bytes: held.outbox_bytes,
-            inputs: held.inputs.saturating_sub(behind_polls),
-            input_bytes: if behind_polls == 0 { held.input_bytes } else { 0 },
-            asks: held.asks,
-            feed: held.feed,
-            ..Holdings::default()
-        };
-        assert_eq!(left, Holdings::default(), "idle costs nothing");
-    }
-
-    /// Watchers know how many there are, a moment later.
-    pub fn check_counts(&mut self) {
-        // What a new second ends is counted within the same second.
-        self.pass(1_000 - self.now.ms % 1_000);
-        self.come_to_rest();
-        self.pass(900);
-        self.come_to_rest();
-        let counts = self.ask("/channels");
-        let stats = self.ask("/stats");
-        // Whoever left for our question was not on any channel.
-        for client in &self.clients {
-            let Role::Subscriber(subscriber) = &client.role else { continue };
-            if subscriber.is_watching() && client.line.is_some() {
-                for (channel, told) in &subscriber.counts {
-                    if channel.is_empty() && subscriber.channels.len() > 1 {
-                        // A raw event does not say of which channel it tells.
-                        continue;
-                    }
-                    let name = if channel.is_empty() { &subscriber.channels[0] } else { channel };
-                    let list = counts["channels"].as_array().expect("a list");
-                    let entry = list.iter().find(|entry| entry["channel"] == **name);
-                    let count = entry.and_then(|entry| entry["subscribers"].as_u64());
-                    assert_eq!(count, Some(*told), "{:?} on {name}", subscriber.form);
-                }
-            }
-        }
-        let number = |name: &str| stats[name].as_u64().expect("a number");
-        let in_batches = (number("messages_published") + number("batches")) * FORMATS_MAX;
-        assert!(number("renders") <= in_batches, "renders: {stats}");
-    }
-
-    /// Asks the server something of the first tenant, on a connection of its own.
-    fn ask(&mut self, path: &str) -> serde_json::Value {
-        let wire = Rc::new(RefCell::new(Wire::new(self.truth.clone(), 1_000, 1_000_000)));
-        let socket = FakeSocket(wire.clone());
-        let key = self.server.accept(socket, Listener::Http, self.now).expect("there is room");
-        let mut line = Line::new(wire.clone(), key);
-        line.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
-        line.wants_fin = true;
-        let mut bytes = Vec::new();
-        for _ in 0..200 {
-            line.deliver(usize::MAX);
-            let event = wire.borrow_mut().take_event(true);
-            if let Some(event) = event {
-                self.server.ready(key, event, self.now);
-            }
-            self.server.turn(self.now);
-            wire.borrow_mut().take(usize::MAX, &mut bytes);
-        }
-        let text = String::from_utf8(bytes).expect("text");
-        let (_, body) = text.split_once("\r\n\r\n").expect("an answer");
-        crate::decode::json(body)
-    }
-
-    /// Everybody goes; the server is as it was at first.
-    pub fn everybody_leaves(&mut self) {
-        for index in self.connected() {
-            let is_rude = self.random.one_in(3);
-            self.with_client(index, |_, line, _| match is_rude {
-                true => line.wire.borrow_mut().reset(false),
-                false => line.wants_fin = true,
-            });
-        }
-        self.come_to_rest();
-        for _ in 0..25 {
-            self.pass(1_000);
-            self.come_to_rest();
-        }
-        assert_eq!(self.server.holdings(), Holdings::default(), "all closed, all given back");
-    }
-
-    /// The server stops, and says so to everybody in the words of their protocol.
-    pub fn shut_down(&mut self) {
-        let is_there = |client: &Client| match &client.role {
-            Role::Subscriber(subscriber) => subscriber.is_listening(),
-            Role::MySql(_) => true,
-            _ => false,
-        } && client.line.as_ref().is_some_and(|line| !line.wants_fin);
-        let listening: Vec<usize> =
-            (0..self.clients.len()).filter(|&index| is_there(&self.clients[index])).collect();
-        self.is_draining = true;
-        self.server.drain(self.now);
-        self.come_to_rest();
-        for (index, client) in self.clients.iter().enumerate() {
-            match &client.role {
-                Role::Subscriber(subscriber) if listening.contains(&index) => {
-                    subscriber.check_farewell();
-                }
-                Role::MySql(client) if listening.contains(&index) => {
-                    assert_eq!(client.farewell, Some(1053));
-                }
-                _ => {}
-            }
-        }
-        for _ in 0..5 {
-            self.pass(1_000);
-            self.come_to_rest();
-        }
-        assert_eq!(self.server.holdings(), Holdings::default(), "all closed, all given back");
     }
 }
 
 fn engine_limits(random: &mut Random, is_roomy: bool) -> EngineLimits {
-    let keep = match is_roomy {
-        true => Keep {
-            messages_max: 1_000_000,
-            seconds_max: 1_000_000,
-            bytes_max: usize::MAX,
-            is_listed: true,
-        },
-        false => Keep {
-            messages_max: random.pick(&[1, 5, 100]),
-            seconds_max: random.pick(&[3, 600]),
-            bytes_max: random.pick(&[2_000, 256 * 1024]),
-            is_listed: random.one_in(2),
-        },
-    };
+    let keep = draw_keep(random, is_roomy);
     let history_bytes_max = if is_roomy { usize::MAX } else { random.pick(&[20_000, 1 << 26]) };
     EngineLimits { keep, history_bytes_max, ..EngineLimits::default() }
 }
