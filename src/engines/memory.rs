@@ -29,7 +29,7 @@ use users::Users;
 pub struct Keep {
     /// At most this many messages.
     pub messages_max: usize,
-    /// None older than this.
+    /// None older than this, by the clock that nobody sets.
     pub seconds_max: u64,
     /// At most this many bytes; the newest message stays even if it alone is larger.
     pub bytes_max: usize,
@@ -104,7 +104,7 @@ impl Default for Limits {
 }
 
 /// How long an idempotency key is honoured, in seconds.
-const IDEMPOTENCY_SECONDS: u64 = 300;
+const IDEMPOTENCY_SECONDS: u32 = 300;
 /// Channels looked at in one tick for messages that are too old.
 const EXPIRED_PER_TICK_MAX: usize = 1_000;
 
@@ -118,7 +118,7 @@ struct Tenant {
     /// The guests, by their newest message.
     guests: BTreeMap<MessageId, ChannelName>,
     answered: HashMap<Box<str>, Outcome>,
-    answered_order: VecDeque<(u64, Box<str>)>,
+    answered_order: VecDeque<(u32, Box<str>)>,
     kept: Records,
     users: Users,
 }
@@ -273,7 +273,7 @@ impl MemoryEngine {
         }
         record.newest = id;
         record.offset += 1;
-        let message = Rc::new(new.publish(tenant_id, id, record.offset));
+        let message = Rc::new(new.publish(tenant_id, id, record.offset, now));
         record.push(message.clone(), &mut self.usage);
         let keep = self.limits.keep_for(tenant_id, &message.channel);
         record.trim(keep, now, &mut self.usage);
@@ -315,7 +315,7 @@ impl MemoryEngine {
     ) -> Option<Outcome> {
         let tenant = self.tenant(tenant);
         while let Some((second, _)) = tenant.answered_order.front()
-            && second + IDEMPOTENCY_SECONDS <= now.unix_second
+            && second + IDEMPOTENCY_SECONDS <= now.second()
         {
             tenant.forget_oldest_answer();
         }
@@ -328,7 +328,7 @@ impl MemoryEngine {
         if tenant.answered.len() >= keys_max {
             tenant.forget_oldest_answer();
         }
-        tenant.answered_order.push_back((now.unix_second, key.clone()));
+        tenant.answered_order.push_back((now.second(), key.clone()));
         tenant.answered.insert(key, answer);
     }
 

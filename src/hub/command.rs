@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use super::clock::Now;
 use super::message::{Data, Message, MessageId, Personal, Sender, TenantId};
 use super::names::{ChannelName, EventName};
 
@@ -23,14 +24,14 @@ pub struct NewMessage {
 
 impl NewMessage {
     /// The message, in its place in the tenant's order and in its channel's own.
-    pub fn publish(self, tenant: TenantId, id: MessageId, offset: u64) -> Message {
+    pub fn publish(self, tenant: TenantId, id: MessageId, offset: u64, now: Now) -> Message {
         let NewMessage { channel, event, data, sender } = self;
-        Message { id, offset, tenant, channel, event, data, sender }
+        Message { id, offset, tenant, born: now.second(), channel, event, data, sender }
     }
 
     /// A word of the moment: it has no place in any order, and is not kept.
     pub fn say(self, tenant: TenantId) -> Message {
-        self.publish(tenant, MessageId::default(), 0)
+        self.publish(tenant, MessageId::default(), 0, Now::default())
     }
 }
 

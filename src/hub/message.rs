@@ -68,6 +68,9 @@ pub struct Message {
     pub offset: u64,
     /// Whose message it is.
     pub tenant: TenantId,
+    /// When it was published, as [`Now::second`](super::clock::Now::second) has it: it grows old by this,
+    /// not by the second of its id, which may be far from now.
+    pub born: u32,
     /// Where it was published.
     pub channel: ChannelName,
     /// What kind of message its publisher says it is; often empty.

@@ -92,7 +92,7 @@ impl Record {
 
     fn expire_kept(&mut self, keep: Keep, now: Now, usage: &mut Usage) {
         while let Some(oldest) = self.messages.front()
-            && oldest.id.second + keep.seconds_max < now.unix_second
+            && is_older(oldest, keep.seconds_max, now)
         {
             self.drop_oldest(usage);
         }
@@ -119,8 +119,7 @@ impl Record {
         let (most, seconds_max, after) =
             self.log.map_or((0, 0, 0), |log| (log.messages_max, log.seconds_max, log.after));
         let is_shown = move |message: &Rc<Message>| {
-            message.offset > after
-                && message.id.second.saturating_add(seconds_max) >= now.unix_second
+            message.offset > after && !is_older(message, seconds_max, now)
         };
         let first = self.messages.partition_point(|message| !is_shown(message));
         self.messages.range(first.max(self.messages.len().saturating_sub(most))..)
@@ -148,4 +147,8 @@ impl Record {
         self.is_guest = false;
         usage.guest_bytes -= self.bytes;
     }
+}
+
+fn is_older(message: &Message, seconds: u64, now: Now) -> bool {
+    u64::from(message.born).saturating_add(seconds) < u64::from(now.second())
 }

@@ -48,6 +48,8 @@ struct Kept {
     message: Rc<Personal>,
     /// How many devices were given it and have not said that they never read it.
     had_by: u32,
+    /// When it was sent, as [`Now::second`] has it.
+    born: u32,
 }
 
 impl Kept {
@@ -57,7 +59,7 @@ impl Kept {
 
     fn is_over(&self, waiting_seconds: u64, now: Now) -> bool {
         let seconds = if self.is_had() { HAD_SECONDS } else { waiting_seconds };
-        self.message.id.second.saturating_add(seconds) < now.unix_second
+        u64::from(self.born).saturating_add(seconds) < u64::from(now.second())
     }
 }
 
@@ -139,7 +141,8 @@ impl Users {
         // What was delivered is kept as a favour, while there is room.
         let has_room = self.bytes + message.bytes() <= limits.waiting_bytes_max;
         if has_room && (devices > 0 || waits) {
-            self.keep(Kept { message: Rc::clone(&message), had_by: devices }, limits);
+            let kept = Kept { message: Rc::clone(&message), had_by: devices, born: now.second() };
+            self.keep(kept, limits);
         }
         self.last = id;
         message

@@ -24,6 +24,7 @@ pub fn message(event: &str, data: &[u8], user: Option<u32>) -> Message {
     Message {
         id: ID,
         offset: 1,
+        born: 0,
         tenant: TenantId(0),
         channel: channel("web_a"),
         event: EventName::new(event).unwrap(),
