@@ -346,7 +346,9 @@ impl<S: Socket> Server<S> {
 
     /// Nothing came in time: an unfinished request is told so, a silent connection just ends.
     pub(super) fn on_http_deadline(&mut self, slot: u32) {
-        if self.connections.get(slot).flags.has(Flags::ASKING) || self.feed_is_full() {
+        // What has arrived and is not read may be all that is missing.
+        let is_kept_waiting = [Flags::ASKING, Flags::QUEUED, Flags::UNREAD];
+        if self.connections.get(slot).flags.has_any(is_kept_waiting) || self.feed_is_full() {
             // It is not the client that lets somebody wait.
             self.connections.get_mut(slot).deadline = Tick::after(self.now, 1);
             return;
