@@ -20,6 +20,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::num::NonZeroU64;
 
+use super::conn::Phase;
 use super::pace::Bucket;
 use super::socket::Socket;
 use super::{Listener, Server};
@@ -121,6 +122,11 @@ impl Addresses {
         }
     }
 
+    /// Nobody counts any longer.
+    pub fn forget(&mut self) {
+        (self.of_slot, self.counts) = (Vec::new(), HashMap::new());
+    }
+
     /// Distinct addresses here now, and connections from them.
     pub fn totals(&self) -> (usize, usize) {
         (self.counts.len(), self.counts.values().map(|&count| count as usize).sum())
@@ -153,7 +159,40 @@ impl<S: Socket> Server<S> {
         if self.counts_addresses() { Source::of(address) } else { None }
     }
 
-    fn counts_addresses(&self) -> bool {
+    /// After a reload: those who were here before anybody counted count as well.
+    pub(super) fn count_those_here(&mut self, was_counting: bool) {
+        if !self.counts_addresses() {
+            self.addresses.forget();
+            return;
+        }
+        if was_counting {
+            return;
+        }
+        for slot in 0..self.connections.end() {
+            if let Some(source) = self.source_of_slot(slot) {
+                self.addresses.enter(slot, source);
+            }
+        }
+    }
+
+    /// What a connection that is here would count for, had it been counted from its beginning.
+    fn source_of_slot(&self, slot: u32) -> Option<Source> {
+        let phase = self.connections.peek(slot)?.phase;
+        let listener = match phase {
+            // Whom a proxy is about to announce is counted then.
+            Phase::Proxied => return None,
+            Phase::MySql => Listener::CometQl,
+            _ => Listener::Http,
+        };
+        let address = self.clients.connected_from(slot, &self.connections)?;
+        self.source_of_connection(address, listener).or_else(|| match phase {
+            // Between two requests a trusted proxy's connection is nobody's.
+            Phase::Http => None,
+            _ => self.source_at(self.clients.named(slot)?),
+        })
+    }
+
+    pub(super) fn counts_addresses(&self) -> bool {
         let limits = &self.settings.limits;
         limits.connections_per_address_max != 0 || limits.connects_per_second_per_address_max != 0
     }

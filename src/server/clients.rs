@@ -154,6 +154,12 @@ impl Clients {
         self.named(slot).or_else(|| peer_address(connections, slot))
     }
 
+    /// The address that a slot's connection counts for: whatever its requests say, it stays the same.
+    pub fn connected_from<S: Socket>(&self, slot: u32, connections: &Slab<S>) -> Option<IpAddr> {
+        let announced = self.0.get(&slot).and_then(|client| client.announced);
+        announced.or_else(|| peer_address(connections, slot))
+    }
+
     /// The slot is free.
     #[inline]
     pub fn forget(&mut self, slot: u32) {

@@ -38,7 +38,9 @@ impl<S: Socket> Server<S> {
     ) -> Result<(), TooManyTenants> {
         self.set_now(now);
         let plan = plan(&self.settings.tenants, settings.tenants)?;
+        let was_counting = self.counts_addresses();
         self.settings = Settings { tenants: plan.tenants, ..settings };
+        self.count_those_here(was_counting);
         let tenants = self.settings.tenants.len();
         self.hub.reload(tenants, self.settings.limits.hub());
         for slot in 0..self.connections.end() {
