@@ -231,8 +231,8 @@ function Api() {
     if (data === undefined || marker && !marks.has(marker)) return;
     if (pipe === "_answer_subscription") return at.since = id;
     if (id && !history) {
-      if (seen(node + pipe + id)) return;
       at[pipe === "msg" ? "msg" : "since"] = id;
+      if (seen(node + pipe + id)) return;
     }
     if (typeof data === "string") {
       const value = parse(data);

@@ -172,14 +172,16 @@ impl<S: Socket> Server<S> {
         said: &mut Vec<u8>,
     ) {
         let variant = self.connections.get(slot).format.variant;
-        for message in waiting {
+        let mut all: Vec<(&Personal, bool)> = waiting.iter().map(|it| (&**it, true)).collect();
+        all.extend(held.iter().map(|it| (&**it, false)));
+        // The last is the client's next cursor.
+        all.sort_by_key(|(message, _)| message.id);
+        for (message, is_queued) in all {
             let mut object = Vec::new();
-            frames::queued_personal(message, variant, &mut object);
-            self.frame_object(slot, &object, said);
-        }
-        for message in held {
-            let mut object = Vec::new();
-            frames::personal(message, variant, &mut object);
+            match is_queued {
+                true => frames::queued_personal(message, variant, &mut object),
+                false => frames::personal(message, variant, &mut object),
+            }
             self.frame_object(slot, &object, said);
         }
     }
