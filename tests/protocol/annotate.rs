@@ -169,7 +169,7 @@ fn a_request_body_is_shown_as_it_comes() {
 
 #[test]
 fn what_follows_a_response_is_told_by_its_head() {
-    let rows: [(&str, Carries, &[u8], &[&str]); 5] = [
+    let rows: [(&str, Carries, &[u8], &[&str]); 6] = [
         (
             "two answers in one write; RFC 9112 §6.3: 304 and HEAD have no body",
             Carries::Bodies,
@@ -194,6 +194,12 @@ fn what_follows_a_response_is_told_by_its_head() {
                 "  Upgrade: websocket",
                 "frame 81 01: FIN=1 RSV=000 opcode=1 text, MASK=0, length 1 in 7 bits, \"x\"",
             ],
+        ),
+        (
+            "what no server sends",
+            Carries::Events,
+            b"retry: 1\x1b[2J\n\n",
+            &["event stream: retry after 1\\x1b[2J ms"],
         ),
         (
             "WHATWG HTML §9.2.6: an event stream begins",

@@ -197,4 +197,13 @@ fn what_cannot_be_understood_is_shown_as_it_is() {
         ["packet 1, 9 bytes (8 to come): not understood, \"\\xff\""]
     );
     assert_eq!(from_client(b"\x09\0", true), ["packet: 2 of the 4 bytes of its header"]);
+    // No SQLSTATE can speak to a terminal.
+    assert_eq!(
+        from_server(b"\x0a\0\0\x01\xff\x01\0#\x1b[2J\nx"),
+        ["packet 1, 10 bytes: ff ERR 1 (SQLSTATE \\x1b[2J\\n): \"x\""]
+    );
+    assert_eq!(
+        from_server(b"\x09\0\0\x01\xff\x01\0#12\xff45"),
+        ["packet 1, 9 bytes: ff ERR 1: \"#12\\xff45\""]
+    );
 }

@@ -277,8 +277,9 @@ fn ok(mut reader: Reader<'_>) -> Result<String, Malformed> {
 fn error(mut reader: Reader<'_>) -> Result<String, Malformed> {
     let number = reader.u16()?;
     let rest = reader.rest();
-    let (state, text) = match rest.strip_prefix(b"#").and_then(|rest| rest.split_at_checked(5)) {
-        Some((state, text)) => (format!(" (SQLSTATE {})", String::from_utf8_lossy(state)), text),
+    let parts = rest.strip_prefix(b"#").and_then(|rest| rest.split_at_checked(5));
+    let (state, text) = match parts.filter(|(state, _)| state.is_ascii()) {
+        Some((state, text)) => (format!(" (SQLSTATE {})", state.escape_ascii()), text),
         None => (String::new(), rest),
     };
     Ok(format!("ff ERR {number}{state}: {}", quote(text)))

@@ -26,7 +26,7 @@ fn event(block: &[u8], is_whole: bool) -> String {
             b"data" => data.push(value),
             b"" if line.is_empty() => {}
             b"" => parts.push(format!("comment {}", quote(value))),
-            b"retry" => parts.push(format!("retry after {} ms", String::from_utf8_lossy(value))),
+            b"retry" => parts.push(format!("retry after {} ms", value.escape_ascii())),
             _ => {
                 has_id |= name == b"id";
                 parts.push(format!("{} {}", quote(name).trim_matches('"'), quote(value)));
