@@ -1,15 +1,12 @@
 //! Streams of frames, whole and damaged: any cutting gives what the slow decoder gives.
 
-use encke::proto::websocket::{Limits, apply_mask};
+use encke::proto::websocket::apply_mask;
 
+use crate::Place;
+use crate::oracles::websocket::{LIMITS, check};
+use crate::support::mutate::damage;
 use crate::support::random::{Random, rounds};
 use crate::support::websocket::{client_frame, decode, decode_slowly};
-
-/// Without and with compression.
-const LIMITS: [Limits; 2] = [
-    Limits { message_bytes_max: 400, compressed_bytes_max: None },
-    Limits { message_bytes_max: 400, compressed_bytes_max: Some(450) },
-];
 
 #[test]
 fn damaged_streams_decode_alike_however_they_are_cut() {
@@ -20,13 +17,8 @@ fn damaged_streams_decode_alike_however_they_are_cut() {
         for _ in 0..random.below(4) {
             damage(&mut stream, &mut random);
         }
-        let limits = &LIMITS[random.below(2)];
-        let expected = decode_slowly(&stream, limits);
-        let (whole, _) = decode(&[&stream], limits);
-        assert_eq!(whole, expected, "seed {seed}, whole: {stream:02x?}");
-        let pieces = random.pieces(&stream);
-        let (cut, _) = decode(&pieces, limits);
-        assert_eq!(cut, expected, "seed {seed}, cut: {pieces:02x?}");
+        let _place = Place { seed, input: &stream };
+        check(&stream);
     }
 }
 
@@ -124,23 +116,4 @@ fn text(random: &mut Random) -> Vec<u8> {
 fn binary(random: &mut Random) -> Vec<u8> {
     let len = random.pick(&[0, 1, 8, 125, 126, 127, 300]);
     random.bytes(len)
-}
-
-fn damage(stream: &mut Vec<u8>, random: &mut Random) {
-    if stream.is_empty() {
-        return;
-    }
-    let at = random.below(stream.len());
-    match random.below(6) {
-        0 => stream[at] = random.pick(&[0, 1, 0x7f, 0x80, 0xbf, 0xc0, 0xed, 0xf4, 0xfe, 0xff]),
-        1 => stream[at] ^= 1 << random.below(8),
-        2 => stream[at] = random.next() as u8,
-        3 => drop(stream.remove(at)),
-        4 => stream.insert(at, random.next() as u8),
-        _ => {
-            let end = at + random.below(stream.len() - at + 1);
-            let again = stream[at..end].to_vec();
-            stream.extend(again);
-        }
-    }
 }
