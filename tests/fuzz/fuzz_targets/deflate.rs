@@ -1,0 +1,4 @@
+//! Compressed messages.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| encke_fuzz::oracles::deflate::check(input));

@@ -1,0 +1,4 @@
+//! WebSocket frames.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| encke_fuzz::oracles::websocket::check(input));

@@ -1,0 +1,6 @@
+//! What the fuzz targets share with the random tests.
+
+#[path = "../../oracles/mod.rs"]
+pub mod oracles;
+#[path = "../../support/mod.rs"]
+mod support;
