@@ -17,6 +17,7 @@ pub mod mysql;
 pub mod names;
 pub mod proxy;
 pub mod rows;
+mod said;
 pub mod scripts;
 pub mod server;
 #[cfg(feature = "cometql")]

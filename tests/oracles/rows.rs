@@ -6,24 +6,25 @@ use crate::support::websocket::client_frame;
 
 /// Every oracle that takes bytes and nothing else, with its name and its rows.
 pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
-    let mut all = vec![
+    Vec::from([
         ("http_head", http_head()),
         ("http_body", http_body()),
         ("websocket", websocket()),
+        #[cfg(feature = "deflate")]
+        ("deflate", deflate()),
+        #[cfg(feature = "cometql")]
+        ("mysql", mysql()),
+        #[cfg(feature = "cometql")]
+        ("sql", sql()),
         ("dialects", dialects()),
         ("names", names()),
         ("json", json()),
         ("fields", fields()),
         ("proxy", proxy()),
+        #[cfg(feature = "config")]
+        ("config", config()),
         ("server", scripts::all()),
-    ];
-    #[cfg(feature = "deflate")]
-    all.push(("deflate", deflate()));
-    #[cfg(feature = "cometql")]
-    all.extend([("mysql", mysql()), ("sql", sql())]);
-    #[cfg(feature = "config")]
-    all.push(("config", config()));
-    all
+    ])
 }
 
 pub fn http_head() -> Vec<Vec<u8>> {

@@ -25,6 +25,7 @@ use encke::server::socket::Socket;
 use encke::server::{Holdings, Key, Listener, Next, Readiness, Server};
 
 use super::is_mentioned;
+use super::said::{check_packets, check_responses};
 use crate::support::late_engine::LateEngine;
 use crate::support::random::Random;
 use crate::support::websocket::client_frame;
@@ -224,34 +225,12 @@ impl Pipe {
     fn check(&self) -> Heard {
         let bytes = self.to_client.clone();
         match self.listener {
-            Listener::CometQl if !self.was_stalled => check_packets(&bytes),
-            Listener::Http | Listener::Https => check_response(&bytes),
-            Listener::CometQl => {}
+            // Cut, perhaps in the middle.
+            _ if self.was_stalled => {}
+            Listener::CometQl => check_packets(&bytes),
+            Listener::Http | Listener::Https => check_responses(&bytes),
         }
         Heard { bytes, is_over: self.has_fin || !self.is_open }
-    }
-}
-
-fn check_packets(mut bytes: &[u8]) {
-    while let Some((&[low, middle, high, _], rest)) = bytes.split_first_chunk() {
-        let length = u32::from_le_bytes([low, middle, high, 0]) as usize;
-        bytes = rest.get(length..).expect("a packet is as long as it says");
-    }
-    assert!(bytes.is_empty(), "a packet has a whole header");
-}
-
-/// The first head that comes: nothing of a client's may begin a line of its own.
-fn check_response(bytes: &[u8]) {
-    let Some(end) = bytes.windows(4).position(|end| end == b"\r\n\r\n") else { return };
-    let mut lines = bytes[..end].split(|&byte| byte == b'\n');
-    let first = lines.next().unwrap_or_default();
-    assert!(first.starts_with(b"HTTP/1.1 "), "{}", first.escape_ascii());
-    for line in lines {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
-        assert!(name.len() < line.len() && name.iter().all(is_name), "{}", line.escape_ascii());
-        assert!(!line.contains(&b'\r') && !line.contains(&0), "{}", line.escape_ascii());
     }
 }
 
