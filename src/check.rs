@@ -10,24 +10,23 @@
 //! | open files of all | fs.file-max − what is open |
 //! | epoll registrations | fs.epoll.max_user_watches, a number that the kernel makes of the memory |
 //! | tracked connections | what nf_conntrack's table has left, where it is loaded |
+//! | memory ceiling | 7/8 of `--memory` ÷ our own bytes of a client |
 //! | memory, and that of a cgroup | (what is free − history − the program) ÷ bytes of a client |
 //!
 //! | file | holds |
 //! |---|---|
-//! | `machine.rs` | what this machine says of itself |
 //! | `stops.rs` | the rows, and how each can be raised |
 //! | `hints.rs` | what stops nobody, but will hurt |
 
 mod hints;
-mod machine;
 mod stops;
 
 use std::fmt::Write;
 use std::path::Path;
 
 use crate::config::{Config, show};
+use crate::reactor::machine::Machine;
 use crate::reactor::sys;
-use machine::Machine;
 
 /// Columns of words; commands are never broken.
 const COLUMNS: usize = 96;
@@ -37,9 +36,9 @@ pub fn report(config: &Config) -> Result<String, String> {
     let descriptors = sys::raise_descriptor_limit()
         .map_err(|error| format!("cannot read the descriptor limit: {error}"))?;
     let machine = Machine::read(Path::new("/"), descriptors);
-    let settings = config.settings(descriptors);
+    let settings = config.settings(descriptors, machine.memory_bytes);
     let mut out = format!("# In force: flags, then ENCKE_ variables, then {}.\n", file(config));
-    out += &show::toml(config, &settings.limits);
+    out += &show::toml(config, &settings);
     out.push('\n');
     out += &capacity(config, &machine);
     Ok(out)

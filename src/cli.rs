@@ -45,13 +45,13 @@ usage: encke [OPTION…]
   --trusted-proxy NET|unix      believe its X-Forwarded-For; repeatable
   --echo PATH, --echo-reverse PATH  WebSocket endpoints that send text back
   --deflate on|off              compress for WebSockets that can read that  [on]
+  --memory 256M|off             ceiling for all that users make grow      [half]
   --config FILE                 all this and more from TOML; SIGHUP rereads it
   --example-config, --check     print such a file; what is in force, what fits
   --help, --version
 Variables do the same: ENCKE_HTTP, ENCKE_PUBLISH_KEY … (lists: with spaces).
 Flags win over variables, both over the file. RUST_LOG=encke=debug says more.
 examples:
-  encke                                                  http://127.0.0.1:8080/
   curl -d 'Hello' http://127.0.0.1:8080/channels/news    publish
   ENCKE_PUBLISH_KEY=… encke --http 0.0.0.0:80            serve the world
 ";

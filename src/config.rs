@@ -5,6 +5,7 @@
 //! | `options.rs` | what a flag, a variable and a key of the file set alike |
 //! | `bounds.rs` | the keys of `[limits]` and `[history]` |
 //! | `file.rs` | the file: every key, and every error with its line |
+//! | `memory.rs` | how much memory may be taken |
 //! | `show.rs` | a configuration as TOML, secrets masked |
 //! | `example.toml` | what `--example-config` prints |
 
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use crate::engines::memory;
+use crate::engines::memory as kept;
 use crate::proto::deflate;
 use crate::reactor::Listen;
 use crate::reactor::listener::Address;
@@ -21,6 +22,7 @@ use crate::server::clients::Trusted;
 use crate::server::limits::Limits;
 use crate::server::settings::{Echo, Origins, Settings, Tenant};
 use crate::server::tls::Certificates;
+use memory::Memory;
 
 pub(crate) mod bounds;
 #[cfg(feature = "config")]
@@ -28,6 +30,7 @@ pub(crate) mod file;
 #[cfg(not(feature = "config"))]
 #[path = "config/file_absent.rs"]
 pub(crate) mod file;
+pub mod memory;
 pub(crate) mod options;
 pub(crate) mod show;
 
@@ -67,10 +70,12 @@ pub struct Config {
     pub echoes: Vec<Echo>,
     /// Whether messages are compressed for WebSocket clients that can read that.
     pub deflate: bool,
+    /// How much memory what users make grow may take.
+    pub memory: Memory,
     /// Bounds and waits.
     pub limits: Limits,
     /// What is kept in memory.
-    pub history: memory::Limits,
+    pub history: kept::Limits,
     /// Where a part of it was read from.
     pub file: Option<PathBuf>,
     /// Where everything was said, to be named when it turns out to be wrong.
@@ -127,8 +132,9 @@ impl Config {
             origins: Vec::new(),
             echoes: Vec::new(),
             deflate: deflate::IS_PRESENT,
+            memory: Memory::default(),
             limits: Limits::default(),
-            history: memory::Limits::default(),
+            history: kept::Limits::default(),
             file: None,
             places: Places { options: BTreeMap::new(), tenants: vec![String::new()] },
         }
@@ -303,8 +309,9 @@ impl Config {
             .collect()
     }
 
-    /// What the server is told, with room for as many clients as there are descriptors.
-    pub fn settings(&self, descriptors: u64) -> Settings {
+    /// What the server is told, with room for as many clients as there are descriptors, where there are so
+    /// many bytes of memory for this process.
+    pub fn settings(&self, descriptors: u64, memory_bytes: Option<u64>) -> Settings {
         let mut limits = self.limits.clone();
         let clients = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(1);
         limits.connections_max = limits.connections_max.min(clients as usize);
@@ -317,6 +324,8 @@ impl Config {
         let (tenants, echoes) = (self.tenants.clone(), self.echoes.clone());
         let (deflate, certificates) = (self.deflate, self.certificates.clone());
         let trusted = self.trusted.clone();
-        Settings { limits, tenants, origins, echoes, deflate, certificates, trusted }
+        let memory = self.memory.ceiling(memory_bytes);
+        let memory = memory.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        Settings { limits, memory, tenants, origins, echoes, deflate, certificates, trusted }
     }
 }

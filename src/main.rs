@@ -4,8 +4,13 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use encke::cli::{self, Command, UsageError};
+use encke::reactor::heap::Counting;
 use encke::run::StartError;
 use log::Level;
+
+/// What the ceiling of `--memory` is compared with.
+#[global_allocator]
+static HEAP: Counting = Counting;
 
 /// What is logged when `RUST_LOG` does not say.
 const LOG_DEFAULT: &str = "info,encke::access=off";

@@ -3,11 +3,12 @@
 mod notify;
 
 use std::io;
+use std::path::Path;
 
 use crate::config::Config;
 use crate::engines::memory::MemoryEngine;
 use crate::reactor::listener::Address;
-use crate::reactor::{BindError, Clock, Reactor, ReadAgain, Reload, sys};
+use crate::reactor::{BindError, Clock, Reactor, ReadAgain, Reload, machine, sys};
 use crate::server::settings::Tenant;
 use crate::server::{Listener, settings};
 use notify::{Manager, State};
@@ -23,8 +24,8 @@ pub type ReadConfig = Box<dyn FnMut() -> Result<Config, String>>;
 pub fn run(config: &Config, read: ReadConfig) -> Result<(), StartError> {
     let descriptors = sys::raise_descriptor_limit()
         .map_err(|error| StartError(format!("cannot read the descriptor limit: {error}")))?;
-    let settings = config.settings(descriptors);
-    let clients = settings.limits.connections_max;
+    let settings = config.settings(descriptors, memory_bytes());
+    let (clients, ceiling) = (settings.limits.connections_max, settings.memory);
     let clock = Clock::start();
     let history = settings::history(&settings.tenants, config.history.clone());
     let engine = MemoryEngine::new(settings.tenants.len(), history, clock.now());
@@ -38,6 +39,10 @@ pub fn run(config: &Config, read: ReadConfig) -> Result<(), StartError> {
     let read_again = read_again(config.clone(), descriptors, read);
     reactor.obey_signals(read_again).map_err(cannot_start)?;
     let addresses = reactor.addresses().map_err(cannot_start)?;
+    match ceiling {
+        Some(bytes) => log::info!("a ceiling of {} MB of memory (--memory)", bytes >> 20),
+        None => log::info!("no ceiling of memory (--memory)"),
+    }
     announce(config, &addresses, clients, descriptors);
     let manager = Manager::of_environment();
     manager.tell(&State::Ready(&format!("serving {}", list(&addresses))));
@@ -45,6 +50,11 @@ pub fn run(config: &Config, read: ReadConfig) -> Result<(), StartError> {
     let left = reactor.connections();
     manager.tell(&State::Stopping(&format!("{left} connections take their leave")));
     reactor.drain().map_err(loop_failed)
+}
+
+/// What there is for this process, now.
+fn memory_bytes() -> Option<u64> {
+    machine::memory_bytes(Path::new("/"))
 }
 
 fn loop_failed(error: io::Error) -> StartError {
@@ -79,7 +89,10 @@ fn read_again(running: Config, descriptors: u64, mut read: ReadConfig) -> ReadAg
             }
             Err(why) => return stay(&why),
         }
-        Some(Reload { settings: config.settings(descriptors), history: config.history })
+        Some(Reload {
+            settings: config.settings(descriptors, memory_bytes()),
+            history: config.history,
+        })
     })
 }
 

@@ -1,10 +1,10 @@
 //! What stops nobody from connecting, but will hurt one day.
 
-use super::machine::Machine;
 use super::stops::{TRACKED_BYTES, free, is_tracking, sysctl};
 use super::{Advice, grouped, megabytes};
 use crate::config::Config;
 use crate::reactor::listener::Address;
+use crate::reactor::machine::Machine;
 
 /// A queue of waiting connections shorter than this refuses some in a rush.
 const BACKLOG: u64 = 1_024;

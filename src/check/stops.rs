@@ -3,9 +3,10 @@
 //! The bytes of a client are measured, with 18,000 idle WebSockets on loopback (README.md, "How small, how
 //! fast"). Nothing in sysctl changes those of the kernel.
 
-use super::machine::Machine;
 use super::{Advice, grouped, megabytes};
 use crate::config::{Config, DESCRIPTORS_RESERVED};
+use crate::reactor::machine::Machine;
+use crate::server::ceiling;
 use crate::server::limits::Limits;
 
 /// What encke itself keeps of an idle subscriber of one channel: 56 in use, 55 to 67 of the process, by how
@@ -39,6 +40,7 @@ pub(super) enum Kind {
     Tracked,
     Memory,
     Group,
+    Ceiling,
 }
 
 impl Stop {
@@ -55,6 +57,7 @@ impl Stop {
             Kind::Tracked => "tracked connections",
             Kind::Memory => "memory",
             Kind::Group => "memory of the cgroup",
+            Kind::Ceiling => "memory ceiling",
         }
     }
 
@@ -77,6 +80,7 @@ impl Stop {
                 format!("Raise it: a GB more is {more} clients more{less}")
             }
             Kind::Group => format!("{to}, for the service or the container:"),
+            Kind::Ceiling => format!("{to}, or turn it off:"),
         };
         Advice { words, commands: self.commands(config, machine, next.clients) }
     }
@@ -95,6 +99,10 @@ impl Stop {
                 vec![format!("history_bytes_max = {}", config.history.history_bytes_max / 4)]
             }
             Kind::Memory => Vec::new(),
+            Kind::Ceiling => {
+                let bytes = clients * own_bytes(config) / 7 * 8;
+                vec![format!("--memory {}M", bytes.div_ceil(1024 * 1024) + 1)]
+            }
             Kind::Group => {
                 let bytes = clients.saturating_sub(self.clients) * bytes_each(config, machine);
                 let most = machine.group.as_ref().map_or(0, |group| group.most) + bytes;
@@ -152,6 +160,14 @@ pub(super) fn all(config: &Config, machine: &Machine) -> Vec<Stop> {
         let words = format!("left under {}", group.limit);
         stops.extend(memory(Kind::Group, Some(group.left), &words, config, machine));
     }
+    let ceiling = config.memory.ceiling(machine.memory_bytes);
+    stops.extend(ceiling.map(|bytes| {
+        let near = ceiling::near(usize::try_from(bytes).unwrap_or(usize::MAX)) as u64;
+        let each = own_bytes(config);
+        let bytes = megabytes(bytes);
+        let why = format!("7/8 of --memory, {bytes}; {each} B each, history gives way");
+        Stop::new(Kind::Ceiling, near / each, why)
+    }));
     // Of two that allow as many, the one that is easier to raise comes first.
     stops.sort_unstable_by_key(|stop| (stop.clients, stop.kind != Kind::Configured));
     stops

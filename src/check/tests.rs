@@ -1,6 +1,7 @@
-use super::machine::{Group, Machine, Table};
 use super::stops::{KERNEL_BYTES, PROGRAM_BYTES, TLS_BYTES, TRACKED_BYTES, USER_BYTES};
 use super::*;
+use crate::config::memory::Memory;
+use crate::reactor::machine::{Group, Machine, Table};
 
 /// A machine of eight gigabytes whose limits nobody has raised.
 fn machine() -> Machine {
@@ -140,6 +141,27 @@ fn each_stop_stops_and_is_raised_to_the_next() {
         assert!(text.contains(&format!("# > {name} ")), "{text}");
         assert!(has(&text, &format!("#     {command}")), "{command}\n{text}");
     }
+}
+
+#[test]
+fn the_ceiling_of_memory_is_a_stop_too() {
+    let machine = Machine { descriptors: 10_000_000, memory_bytes: Some(64 << 20), ..machine() };
+    let row = |config: &Config| {
+        let text = capacity(config, &machine);
+        text.lines().find(|line| line.contains(" memory ceiling ")).map(str::to_owned)
+    };
+    let mut config = Config::empty();
+    let half = row(&config).unwrap();
+    let clients = grouped((28 << 20) / USER_BYTES);
+    assert!(half.starts_with("# > ") && half.contains(&clients), "{half}");
+    assert!(half.ends_with("7/8 of --memory, 32 MB; 64 B each, history gives way"), "{half}");
+    config.limits.connections_max = 655_360;
+    let text = capacity(&config, &machine);
+    assert!(has(&text, "#     --memory 47M"), "{text}");
+    config.memory = Memory::Bytes(1 << 30);
+    assert!(row(&config).unwrap().contains("--memory, 1,024 MB; "));
+    config.memory = Memory::Off;
+    assert_eq!(row(&config), None);
 }
 
 #[test]

@@ -38,7 +38,10 @@ impl Session {
             Command::SendLongData { statement, parameter, data } => {
                 if let Some(statements) = &mut self.statements {
                     let bytes_max = context.limits.statement_bytes_max;
-                    statements.send_ahead(statement, parameter, data, bytes_max);
+                    match context.may_keep {
+                        true => statements.send_ahead(statement, parameter, data, bytes_max),
+                        false => statements.refuse_ahead(statement),
+                    }
                 }
             }
             Command::CloseStatement(id) => self.close_statement(id),
@@ -118,6 +121,9 @@ impl Session {
         context: &Context<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
+        if !context.may_keep {
+            return Err(Error::OutOfMemory);
+        }
         let text = str::from_utf8(text).map_err(|_| Error::NotUtf8)?;
         let (statement, parameters) = Statement::prepare(text)?;
         debug!("cometql {}: prepare {}", self.connection_number, statement.kind());

@@ -97,6 +97,8 @@ pub struct Context<'a> {
     pub limits: &'a Limits,
     /// Whether back ends may go on inside TLS.
     pub offers_tls: bool,
+    /// Whether there is memory for what stays between two commands.
+    pub may_keep: bool,
     /// Fills a slice with unpredictable bytes.
     pub random: &'a mut dyn FnMut(&mut [u8]),
     /// Unix time.
@@ -219,6 +221,8 @@ pub enum Error {
     TooManyChannels,
     /// The bound on records, or on what waits for users, is reached.
     TooManyRecords,
+    /// The bound on memory is reached.
+    OutOfMemory,
     /// The engine cannot be reached, or has too much to do.
     Unavailable,
 }
@@ -239,6 +243,7 @@ impl Error {
             | Error::SentTooMuch(_) => Code::TOO_LONG,
             Error::NoStatement(_) => Code::UNKNOWN_STATEMENT,
             Error::NoCursor(_) => Code::NO_CURSOR,
+            Error::OutOfMemory => Code::OUT_OF_RESOURCES,
             Error::TooManyStatements(_) => Code::TOO_MANY_STATEMENTS,
             Error::TooManyParameters => Code::TOO_MANY_PARAMETERS,
             Error::WrongArguments(_) => Code::WRONG_ARGUMENTS,
@@ -271,6 +276,7 @@ impl Error {
             Error::TooManyStatements(_)
             | Error::TooManyChannels
             | Error::TooManyRecords
+            | Error::OutOfMemory
             | Error::Unavailable
             | Error::NoMediaServer => 500,
         }
@@ -352,6 +358,7 @@ impl fmt::Display for Error {
             Error::Denied => f.write_str("Access denied: this user may only log in"),
             Error::TooManyChannels => f.write_str("There are too many channels"),
             Error::TooManyRecords => f.write_str("There is no room for more records"),
+            Error::OutOfMemory => f.write_str("Out of memory: try again later"),
             Error::Unavailable => f.write_str("The engine is unavailable, try again"),
         }
     }
@@ -362,6 +369,7 @@ impl From<Refusal> for Error {
         match refusal {
             Refusal::TooManyChannels => Error::TooManyChannels,
             Refusal::TooManyRecords => Error::TooManyRecords,
+            Refusal::Memory => Error::OutOfMemory,
             Refusal::Unavailable => Error::Unavailable,
         }
     }

@@ -95,6 +95,14 @@ impl Statements {
             prepared.sent.entry(parameter).or_default().extend_from_slice(data);
         }
     }
+
+    /// What was sent ahead finds no memory: this is told when the statement is executed, and the rest of it
+    /// goes.
+    pub fn refuse_ahead(&mut self, id: u32) {
+        if let Some(prepared) = self.by_id.get_mut(&id) {
+            prepared.spoil(Error::OutOfMemory);
+        }
+    }
 }
 
 impl Prepared {

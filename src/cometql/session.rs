@@ -231,12 +231,22 @@ impl Session {
     /// Says goodbye on the server's behalf. A client that is idle reads it as the answer to its
     /// next command.
     pub fn shut_down(&mut self, out: &mut Vec<u8>) {
+        self.say_goodbye(Code::SHUTDOWN, "Server shutdown in progress", out);
+    }
+
+    /// The same, as there is no memory for the command that has begun to come.
+    pub fn run_out_of_memory(&mut self, out: &mut Vec<u8>) {
+        let error = Error::OutOfMemory;
+        self.say_goodbye(error.code(), &error.to_string(), out);
+    }
+
+    fn say_goodbye(&mut self, code: Code, text: &str, out: &mut Vec<u8>) {
         if !matches!(self.phase, Phase::Closed { .. }) {
             if !matches!(self.phase, Phase::Asked(_) | Phase::Resting(_)) {
                 // Behind the packet that the client will send.
                 self.sequence = self.sequence.wrapping_add(1);
             }
-            self.end(Code::SHUTDOWN, "Server shutdown in progress", out);
+            self.end(code, text, out);
         }
     }
 

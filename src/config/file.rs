@@ -36,6 +36,8 @@ const RULE_HISTORY_MAX: u64 = 1_000_000;
 
 /// Options that are on or off, which in a file is true or false.
 const SWITCHES: [&str; 1] = ["deflate"];
+/// Options that may also be a number.
+const NUMBERS: [&str; 1] = ["memory"];
 /// Keys at the top besides options and the first tenant's.
 const SECTIONS: [&str; 4] = ["limits", "history", "tls", "tenant"];
 /// Keys that every tenant has; `name` is of further ones alone.
@@ -131,12 +133,17 @@ impl Source<'_> {
         let place = format!("{}: {}", self.place(value.span().start), choice.key);
         config.places.options.insert(choice.key, place);
         let Some(list) = value.get_ref().as_array().filter(|_| choice.repeats()) else {
+            let number;
             let text = match choice.repeats() {
                 true => self.text(choice.key, value, "\"…\" or [\"…\", \"…\"]")?,
                 false if SWITCHES.contains(&choice.key) => match self.truth(choice.key, value)? {
                     true => "on",
                     false => "off",
                 },
+                false if NUMBERS.contains(&choice.key) && value.get_ref().is_integer() => {
+                    number = self.number(choice.key, value, 0..=1 << 60, 1 << 28)?.to_string();
+                    &number
+                }
                 false => self.text(choice.key, value, "\"…\"")?,
             };
             return (choice.apply)(config, text).map_err(|why| self.wrong(choice.key, value, why));

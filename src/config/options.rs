@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::{Config, HttpOrigin};
+use super::{Config, HttpOrigin, memory};
 use crate::proto::deflate;
 use crate::reactor::listener::Address;
 use crate::server::clients::Trusted;
@@ -30,7 +30,7 @@ impl Choice {
     }
 }
 
-pub(crate) const CHOICES: [Choice; 14] = [
+pub(crate) const CHOICES: [Choice; 15] = [
     Choice {
         flag: "--http",
         variable: "ENCKE_HTTP",
@@ -127,6 +127,13 @@ pub(crate) const CHOICES: [Choice; 14] = [
         variable: "ENCKE_DEFLATE",
         key: "deflate",
         apply: set_deflate,
+        clear: None,
+    },
+    Choice {
+        flag: "--memory",
+        variable: "ENCKE_MEMORY",
+        key: "memory",
+        apply: memory::set,
         clear: None,
     },
 ];

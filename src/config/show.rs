@@ -3,21 +3,22 @@
 use std::fmt::Write;
 
 use super::bounds::{self, Bound};
+use super::memory::Memory;
 use super::{Config, HttpOrigin};
 use crate::engines::memory;
 use crate::proto::json;
-use crate::server::limits::Limits;
-use crate::server::settings::{Rule, Tenant, Who};
+use crate::server::settings::{Rule, Settings, Tenant, Who};
 
 /// What stands for a secret.
 const MASK: &str = "\"****\"";
 
-/// The whole configuration; `limits` are those in force, which descriptors may have lowered.
-pub(crate) fn toml(config: &Config, limits: &Limits) -> String {
+/// The whole configuration; `settings` are those in force, which this machine may have lowered.
+pub(crate) fn toml(config: &Config, settings: &Settings) -> String {
     let mut out = String::new();
     options(&mut out, config);
+    ceiling(&mut out, config.memory, settings.memory);
     tenant_keys(&mut out, &config.tenants[0]);
-    numbers(&mut out, "limits", &bounds::LIMITS, limits);
+    numbers(&mut out, "limits", &bounds::LIMITS, &settings.limits);
     numbers::<memory::Limits>(&mut out, "history", &bounds::HISTORY, &config.history);
     for rule in &config.tenants[0].rules {
         one_rule(&mut out, "rule", rule);
@@ -65,6 +66,16 @@ fn options(out: &mut String, config: &Config) {
         line(out, format_args!("{key} = [{}]", join(echoes.map(|echo| text(&echo.path)))));
     }
     line(out, format_args!("deflate = {}", config.deflate));
+}
+
+fn ceiling(out: &mut String, said: Memory, in_force: Option<usize>) {
+    match (said, in_force) {
+        (Memory::Off, _) | (_, None) => line(out, format_args!("memory = \"off\"")),
+        (Memory::Bytes(_), Some(bytes)) => line(out, format_args!("memory = {bytes}")),
+        (Memory::Half, Some(bytes)) => {
+            line(out, format_args!("# memory: {bytes}, half of what there is"));
+        }
+    }
 }
 
 fn tenant_keys(out: &mut String, tenant: &Tenant) {

@@ -7,6 +7,7 @@
 
 mod guests;
 mod history;
+mod oldest;
 mod records;
 mod users;
 
@@ -403,6 +404,7 @@ impl Engine for MemoryEngine {
                 tenant.keep_or_close(name, &mut self.usage);
             }
             tenant.users.tick(&self.limits, now);
+            tenant.shrink();
         }
     }
 
@@ -418,6 +420,10 @@ impl Engine for MemoryEngine {
             let tenant = &mut self.tenants[usize::from(tenant.0)];
             tenant.forget_everything(&mut self.usage);
         }
+    }
+
+    fn forget_oldest(&mut self, bytes: usize) -> usize {
+        self.forget(bytes)
     }
 
     fn usage(&self) -> Usage {

@@ -88,6 +88,10 @@ pub trait Engine {
     /// Goes on under another configuration.
     fn reload(&mut self, change: &Change<'_>, now: Now);
 
+    /// Forgets about so many bytes of what it keeps here for those who come back, the oldest first. Who misses
+    /// it then is told that it is lost. Returns how many messages that was; 0: there are none left.
+    fn forget_oldest(&mut self, bytes: usize) -> usize;
+
     /// What is held now.
     fn usage(&self) -> Usage;
 }

@@ -296,6 +296,8 @@ pub enum Refusal {
     TooManyChannels,
     /// The bound on records is reached.
     TooManyRecords,
+    /// That on memory, before the engine was asked.
+    Memory,
     /// The engine cannot be reached, or has too much to do.
     Unavailable,
 }

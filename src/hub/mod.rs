@@ -53,6 +53,8 @@ pub enum Full {
     Channels,
     /// That on subscribers of a channel.
     Subscribers,
+    /// That on memory, of which the hub knows nothing itself.
+    Memory,
 }
 
 impl Full {
@@ -60,6 +62,7 @@ impl Full {
     pub fn explain(self) -> &'static str {
         match self {
             Full::Channels => "there are too many channels",
+            Full::Memory => "there is no memory left for this: try again later",
             Full::Subscribers => "this channel has as many subscribers as it may",
         }
     }

@@ -3,7 +3,10 @@
 //! The only importer of mio. Every socket is registered once, for reading and writing, edge-triggered;
 //! what an event leaves undone, the server remembers.
 
+#[allow(unsafe_code, reason = "an allocator is unsafe by its nature")]
+pub mod heap;
 pub mod listener;
+pub(crate) mod machine;
 mod memory;
 pub mod socket;
 #[allow(unsafe_code, reason = "signals, limits and socket options have no safe call")]
@@ -179,6 +182,7 @@ impl Reactor {
         }
         let mut server = Server::new(settings, engine, seed, clock.now());
         server.measure_memory_by(memory::resident_bytes);
+        server.measure_heap_by(heap::used_bytes);
         server.read_kernel_by(memory::kernel_file);
         let stop = Stop { flag: Arc::new(AtomicBool::new(false)), waker };
         Ok(Ok(Reactor {
@@ -311,11 +315,8 @@ impl Reactor {
         self.accept(now);
         let next = self.server.turn(now);
         self.server.turn_ends(self.clock.us());
-        if next == Next::Now {
-            return next;
-        }
         // Last of all, so that hardly any page which is given back is needed before the next event.
-        next.within(self.tide.look(self.server.held(), now.ms))
+        next.within(self.tide.look(heap::used_bytes(), now.ms))
     }
 
     fn take_signals(&mut self, now: Now) {

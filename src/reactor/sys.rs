@@ -1,4 +1,5 @@
-//! The only unsafe code of encke: what the standard library has no safe call for.
+//! What the standard library has no safe call for. Beside the allocator's count (`heap.rs`) the only unsafe
+//! code of encke.
 
 use std::io;
 use std::ops::Range;

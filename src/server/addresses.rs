@@ -199,11 +199,11 @@ impl<S: Socket> Server<S> {
 
     /// Whether one more connection may come from here.
     pub(super) fn has_place_for(&mut self, source: Source) -> bool {
-        self.has_room_for(source) && self.may_connect(source)
+        self.takes_one_more(source) && self.may_connect(source)
     }
 
     /// Whether one more may be counted here.
-    pub(super) fn has_room_for(&self, source: Source) -> bool {
+    pub(super) fn takes_one_more(&self, source: Source) -> bool {
         let most = self.settings.limits.connections_per_address_max;
         most == 0 || self.addresses.count(source) < most
     }

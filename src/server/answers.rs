@@ -54,6 +54,9 @@ impl<S: Socket> Server<S> {
     /// Asks the engine on behalf of a connection, which takes no input until the answer is there. With
     /// the engine in memory that is before this returns.
     pub(super) fn ask(&mut self, slot: u32, ask: Ask, mut command: Command) {
+        if self.is_too_much(&command) {
+            return self.refuse_ask(slot, ask);
+        }
         self.apply_rules(&mut command);
         let token = self.next_token(slot);
         self.connections.get_mut(slot).flags.set(Flags::ASKING);
@@ -141,12 +144,16 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    fn finish_ask(&mut self, slot: u32, ask: Ask, outcome: Outcome) {
+    pub(super) fn finish_ask(&mut self, slot: u32, ask: Ask, outcome: Outcome) {
         match (ask, outcome) {
             (Ask::Comet(asked), outcome) => self.on_comet_answer(slot, *asked, outcome),
             (Ask::MySql, outcome) => self.on_mysql_answer(slot, outcome),
             (Ask::ClientPublish, Outcome::Refused(refusal)) => {
-                self.refuse_client_message(slot, &explain(refusal), Disconnect::Refused);
+                let why = match refusal {
+                    command::Refusal::Memory => Disconnect::Unavailable,
+                    _ => Disconnect::Refused,
+                };
+                self.refuse_client_message(slot, &explain(refusal), why);
             }
             (Ask::ClientPublish, _) => {}
             (Ask::Resume(resume), Outcome::Messages(replay)) => self.resume(slot, *resume, replay),
@@ -205,6 +212,13 @@ impl<S: Socket> Server<S> {
         {
             let response = Response::empty(304).with("ETag", entity_tag(since));
             return self.respond(slot, reply, response);
+        }
+        if !self.has_room_for(answer_bytes(&replay)) {
+            return self.refuse(
+                slot,
+                reply,
+                refusal_of(&Outcome::Refused(command::Refusal::Memory)),
+            );
         }
         let since = match start {
             Start::After(since) => since,
@@ -288,7 +302,7 @@ impl<S: Socket> Server<S> {
             Phase::Http if self.connections.get(slot).flags.has(Flags::ASKING) => {
                 self.refuse(slot, &Reply::last(), Refusal::new(503, why.row().reason));
             }
-            Phase::Http => self.finish(slot, why),
+            Phase::Http | Phase::Lobby => self.finish(slot, why),
             Phase::WebSocket => self.close_websocket(slot, why.row().code, why.row().reason, why),
             Phase::EventStream => self.finish(slot, why),
             Phase::Stream => {
@@ -321,10 +335,16 @@ pub(super) fn write_entity_tag(out: &mut Vec<u8>, id: MessageId) {
     out.push(b'"');
 }
 
+/// What an answer with all these messages takes: in JSON, beside the copy that is written.
+pub(super) fn answer_bytes(replay: &command::Replay) -> usize {
+    2 * replay.messages.iter().map(|message| message.bytes()).sum::<usize>()
+}
+
 fn explain(refusal: command::Refusal) -> String {
     match refusal {
         command::Refusal::TooManyChannels => "there are too many channels".to_owned(),
         command::Refusal::TooManyRecords => "there are too many records".to_owned(),
+        command::Refusal::Memory => "there is no memory left for this: try again later".to_owned(),
         command::Refusal::Unavailable => "the server cannot do this now".to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::conn::{Conn, Phase};
 use super::input::Input;
+use super::lobby::LOBBY;
 use super::outbox::Outbox;
 use super::socket::Socket;
 use super::stats::View;
@@ -67,13 +68,6 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    /// Connections, channels and boxes, one as good as the other: what grows and shrinks with a crowd.
-    pub fn held(&self) -> usize {
-        let boxes =
-            [self.outboxes.len(), self.inputs.len(), self.furthers.len(), self.extras.len()];
-        self.connections.len() + self.hub.totals().0 + boxes.iter().sum::<usize>()
-    }
-
     /// Since the start.
     pub(super) fn uptime_seconds(&self) -> u64 {
         (self.now.ms - self.started.ms) / 1000
@@ -95,6 +89,8 @@ impl<S: Socket> Server<S> {
             dashboards: self.dashboard.watchers(),
             connections_bytes: self.connections_bytes(),
             resident_bytes: (self.resident_bytes)(),
+            heap_bytes: self.ceiling.used(),
+            ceiling_bytes: self.ceiling.bytes().unwrap_or(0),
         }
     }
 
@@ -117,7 +113,7 @@ impl<S: Socket> Server<S> {
     pub fn verify(&self) {
         let (mut memberships, mut outboxes, mut inputs, mut furthers, mut extras) = (0, 0, 0, 0, 0);
         let mut tls = 0;
-        let mut clients = 0;
+        let (mut clients, mut lobby) = (0, 0);
         for slot in 0..self.connections.end() {
             let Some(conn) = self.connections.peek(slot) else { continue };
             for membership in self.memberships(slot) {
@@ -131,6 +127,7 @@ impl<S: Socket> Server<S> {
             furthers += usize::from(conn.more.is_some());
             extras += usize::from(conn.extra.is_some());
             tls += usize::from(conn.tls.is_some());
+            lobby += usize::from(conn.format == LOBBY);
             clients += usize::from(self.clients.named(slot).is_some());
         }
         assert!(self.addresses.totals().1 <= self.connections.len(), "an address is somebody's");
@@ -145,6 +142,7 @@ impl<S: Socket> Server<S> {
         assert_eq!(furthers, held.furthers, "every further membership has an owner");
         assert_eq!(extras, held.extras, "every extra has an owner");
         assert_eq!(tls, held.tls, "every TLS session has an owner");
+        assert_eq!(lobby, self.lobby, "everybody in the lobby is counted");
         assert_eq!(clients, self.clients.len(), "every proxy's client has a connection");
         for ((tenant, name), key) in &self.comet_sessions {
             let conn = self.connections.find(*key).expect("a session has a slot");

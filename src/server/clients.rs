@@ -16,6 +16,7 @@ use std::net::IpAddr;
 use super::conn::Phase;
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
+use super::lobby::LOBBY;
 use super::logs::Warning;
 use super::slab::Slab;
 use super::socket::Socket;
@@ -261,6 +262,9 @@ impl<S: Socket> Server<S> {
         if !self.may_enter(slot, announced, listener) {
             return self.cut(slot, Disconnect::Unavailable);
         }
+        if self.connections.get(slot).format == LOBBY {
+            return self.set_phase(slot, Phase::Lobby);
+        }
         self.set_phase(slot, listener.phase());
         self.open(slot, listener);
     }
@@ -318,7 +322,7 @@ impl<S: Socket> Server<S> {
             return true;
         };
         let is_connect = is_first || takes_connection;
-        let may = self.has_room_for(source) && (!is_connect || self.may_connect(source));
+        let may = self.takes_one_more(source) && (!is_connect || self.may_connect(source));
         if may {
             self.addresses.enter(slot, source);
         } else {

@@ -160,13 +160,7 @@ impl<S: Socket> Server<S> {
         reply: Reply,
         hello: Hello,
     ) {
-        let transport = match () {
-            () if ws_handshake::is_upgrade(head) => Transport::WebSocket,
-            () if hello.transport_poll => Transport::LongPoll,
-            () if accepts_events(head) => Transport::EventStream,
-            // Says what is missing, in the words of the handshake.
-            () => Transport::WebSocket,
-        };
+        let transport = transport(head, &hello);
         let format = Format::new(COMET_JS, transport, hello.variant());
         if transport == Transport::WebSocket {
             match self.shake_hands(slot, head, &reply, first_subprotocol(head)) {
@@ -398,6 +392,17 @@ impl<S: Socket> Server<S> {
 
     fn frame_object(&self, slot: u32, object: &[u8], out: &mut Vec<u8>) {
         rendered::object(object, self.connections.get(slot).format, &self.callbacks, out);
+    }
+}
+
+/// How a request wants to listen.
+pub(super) fn transport(head: &Head<'_>, hello: &Hello) -> Transport {
+    match () {
+        () if ws_handshake::is_upgrade(head) => Transport::WebSocket,
+        () if hello.transport_poll => Transport::LongPoll,
+        () if accepts_events(head) => Transport::EventStream,
+        // Says what is missing, in the words of the handshake.
+        () => Transport::WebSocket,
     }
 }
 

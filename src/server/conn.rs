@@ -1,7 +1,8 @@
 //! A connection's slot: what an idle subscriber needs, and not a byte more.
 //!
 //! ```text
-//!  Proxied ──▶ Http, MySql
+//!  Proxied ──▶ Http, MySql, Lobby
+//!  Lobby ──▶ Closing
 //!  Http ──upgrade──▶ WebSocket ─┐
 //!   │ ├──▶ EventStream ─────────┤
 //!   │ ├──▶ Stream ──────────────┼──▶ Closing ──▶ Free
@@ -43,10 +44,12 @@ pub(crate) enum Phase {
     Closing,
     /// A proxy is to say first whose connection it is.
     Proxied,
+    /// There is no place for it: once it has asked for something it is told so.
+    Lobby,
 }
 
 impl Phase {
-    pub const COUNT: usize = 10;
+    pub const COUNT: usize = 11;
     /// Those in which a slot is somebody's, as the statistics show them.
     pub const USED: [Phase; Phase::COUNT - 1] = [
         Phase::Http,
@@ -58,6 +61,7 @@ impl Phase {
         Phase::MySql,
         Phase::Closing,
         Phase::Proxied,
+        Phase::Lobby,
     ];
 
     /// Its name in the statistics.
@@ -73,6 +77,7 @@ impl Phase {
             Phase::Detached => "detached",
             Phase::Closing => "closing",
             Phase::Proxied => "proxied",
+            Phase::Lobby => "lobby",
         }
     }
 }
@@ -228,7 +233,7 @@ impl<S> Conn<S> {
     /// Whether further requests, frames or commands may be taken now. With bytes still waiting for the
     /// client, or an answer for the engine, they may not: that is all the flow control there is.
     pub fn takes_input(&self) -> bool {
-        matches!(self.phase, Phase::Http | Phase::WebSocket | Phase::MySql)
+        matches!(self.phase, Phase::Http | Phase::WebSocket | Phase::MySql | Phase::Lobby)
             && !self.flags.has_any([Flags::ASKING, Flags::PAUSED, Flags::LAST_WORDS])
             && self.outbox.is_none()
     }

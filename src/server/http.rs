@@ -5,6 +5,7 @@ use super::clients::CROWDED;
 use super::conn::{Flags, Format, Phase};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
+use super::lobby::{begins_to_stay, wants_events};
 use super::pace::TOO_FAST;
 use super::respond::{Reply, Response, options};
 use super::route::{self, Admitted, Route};
@@ -115,6 +116,11 @@ impl<S: Socket> Server<S> {
             return self.refuse(slot, &Reply::last(), refusal);
         }
         let conn = self.connections.get_mut(slot);
+        if conn.phase == Phase::Lobby || self.is_no_memory_for(&admitted.route) {
+            let is_stream = wants_events(&admitted.route, head);
+            return self.send_away(slot, Reply::to(head, admitted.origin), is_stream);
+        }
+        let conn = self.connections.get_mut(slot);
         conn.tenant = admitted.tenant;
         conn.flags.clear(Flags::HAS_KEY);
         if admitted.standing == Standing::Key {
@@ -140,6 +146,12 @@ impl<S: Socket> Server<S> {
                 self.on_body(slot, head, admitted, coding);
             }
         }
+    }
+
+    fn is_no_memory_for(&mut self, route: &Route) -> bool {
+        let is_short = self.ceiling.is_short() && begins_to_stay(route);
+        self.metrics.shed.refused += u64::from(is_short);
+        is_short
     }
 
     fn on_bodiless(&mut self, slot: u32, head: &Head<'_>, admitted: Admitted) {

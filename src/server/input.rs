@@ -68,11 +68,11 @@ impl<S: Socket> Server<S> {
         self.connections.get(slot).takes_input() && !self.is_to_wait(slot)
     }
 
-    /// Flow control: a full feed holds back whoever could add to it, and who has sent much that was
-    /// compressed goes on when others had their turn.
+    /// Flow control: a full feed holds back whoever could add to it, who has sent much that was compressed
+    /// goes on when others had their turn, and near the ceiling something is given up first.
     #[inline]
     fn holds_back(&self) -> bool {
-        self.feed_is_full() || self.has_decompressed_much()
+        self.feed_is_full() || self.has_decompressed_much() || self.ceiling.is_near()
     }
 
     fn is_to_wait(&mut self, slot: u32) -> bool {
@@ -221,7 +221,7 @@ impl<S: Socket> Server<S> {
         let mut at = 0;
         loop {
             let used = match self.connections.get(key.slot).phase {
-                Phase::Http => self.on_http_bytes(key.slot, &mut bytes[at..]),
+                Phase::Http | Phase::Lobby => self.on_http_bytes(key.slot, &mut bytes[at..]),
                 Phase::WebSocket => self.on_websocket_bytes(key.slot, &mut bytes[at..]),
                 Phase::MySql => self.on_mysql_bytes(key.slot, &bytes[at..]),
                 _ => bytes.len() - at,
@@ -265,24 +265,36 @@ impl<S: Socket> Server<S> {
         self.inputs.get_mut(index)
     }
 
-    /// A box has more in it now. Where all boxes together have too much, its owner is refused: whoever
-    /// sends whole requests at once is not concerned.
+    /// A box has more in it now. Where all boxes together have too much, or there is no memory for more, its
+    /// owner is refused: whoever sends whole requests at once is not concerned.
     pub(super) fn weigh(&mut self, slot: u32) {
         let Some(index) = self.connections.get(slot).input else { return };
         let input = self.inputs.get_mut(index);
         let (before, weight) = (input.counted, input.weight());
         input.counted = weight;
         self.input_bytes = self.input_bytes - before + weight;
-        if weight > before && self.input_bytes > self.settings.limits.bodies_bytes_max {
+        if weight > before && self.is_one_too_much(slot) {
             self.shed(slot);
         }
     }
 
+    /// In the lobby heads come in pieces, too: they are few.
+    fn is_one_too_much(&mut self, slot: u32) -> bool {
+        if self.ceiling.is_short() && self.connections.get(slot).phase != Phase::Lobby {
+            self.metrics.shed.refused += 1;
+            return true;
+        }
+        self.input_bytes > self.settings.limits.bodies_bytes_max
+    }
+
     #[cold]
     fn shed(&mut self, slot: u32) {
-        if self.connections.get(slot).phase == Phase::Http {
+        if matches!(self.connections.get(slot).phase, Phase::Http | Phase::Lobby) {
             let explain = "so much is on its way to the server that this has to wait";
             return self.refuse(slot, &Reply::last(), Refusal::new(503, explain));
+        }
+        if self.connections.get(slot).phase == Phase::MySql {
+            return self.end_mysql_for_memory(slot);
         }
         self.end(slot, Disconnect::Unavailable);
     }

@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | `encke::connection` | debug | every connection: that it came, why and after how long it went |
 //! | `encke::connection` | warn | a client too slow, a connection refused, a login that failed |
+//! | `encke::memory` | warn | what was given up near the ceiling |
 //! | `encke::access` | info | every request that was answered; a stream when it ends |
 //! | `encke::wire` | trace | every unit of every protocol: `wire.rs` |
 //!
@@ -33,6 +34,7 @@ use crate::proto::url::shown_path;
 
 const CONNECTION: &str = "encke::connection";
 const ACCESS: &str = "encke::access";
+const MEMORY: &str = "encke::memory";
 
 /// Warnings of one kind that are written in one second.
 const LINES_PER_SECOND: u32 = 5;
@@ -116,20 +118,28 @@ pub(crate) enum Warning {
     Crowded,
     Login,
     Unwatchable,
+    Memory,
 }
 
 impl Warning {
-    const ALL: [Warning; 5] =
-        [Warning::Slow, Warning::Refused, Warning::Crowded, Warning::Login, Warning::Unwatchable];
+    const ALL: [Warning; 6] = [
+        Warning::Slow,
+        Warning::Refused,
+        Warning::Crowded,
+        Warning::Login,
+        Warning::Unwatchable,
+        Warning::Memory,
+    ];
 
     /// How many there were beyond those that have a line.
     fn plural(self) -> &'static str {
         match self {
             Warning::Slow => "more clients were too slow and cut",
-            Warning::Refused => "more connections refused: all places are taken",
+            Warning::Refused => "more connections refused: there is no place",
             Warning::Crowded => "more connections refused: too many from one address",
             Warning::Login => "more CometQL logins failed",
             Warning::Unwatchable => "more connections could not be watched",
+            Warning::Memory => "more times something was given up near the ceiling of memory",
         }
     }
 }
@@ -302,6 +312,7 @@ impl<S: Socket> Server<S> {
         {
             let most = self.settings.limits.connections_max;
             let why = match is_full {
+                true if self.ceiling.is_short() => "there is no memory left for it".to_owned(),
                 true => format!("all {most} places are taken"),
                 false => CROWDED.to_owned(),
             };
@@ -311,6 +322,21 @@ impl<S: Socket> Server<S> {
                 Listener::CometQl => COMETQL,
             };
             log::warn!(target: CONNECTION, "- {peer} {way}: refused, {why}");
+        }
+    }
+
+    /// Memory is near its ceiling, and something was given up for it.
+    pub(super) fn warn_short(&mut self, readers: u64, messages: u64, is_refusing: bool) {
+        if log::log_enabled!(target: MEMORY, Level::Warn)
+            && self.logs.admits(Warning::Memory, self.now.ms)
+        {
+            let (used, most) = (self.ceiling.used(), self.ceiling.bytes().unwrap_or(0));
+            let whether = if is_refusing { "who comes is refused" } else { "who comes is let in" };
+            log::warn!(
+                target: MEMORY,
+                "{used} of {most} bytes are in use: {readers} readers were cut and {messages} \
+                 messages forgotten; {whether}"
+            );
         }
     }
 
@@ -405,7 +431,7 @@ impl<S: Socket> Server<S> {
         let conn = self.connections.get(slot);
         let dialect = dialects::name(conn.format.dialect);
         match conn.phase {
-            Phase::Free | Phase::Http => HTTP,
+            Phase::Free | Phase::Http | Phase::Lobby => HTTP,
             Phase::MySql => COMETQL,
             Phase::Detached => Way(dialect, "session"),
             Phase::Closing => Way("", "closing"),

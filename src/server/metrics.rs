@@ -2,6 +2,7 @@
 //!
 //! What each number is called, and what it means, is in `stats.rs`.
 
+use super::ceiling::Shed;
 use super::conn::{Format, Phase};
 use super::disconnect::Disconnect;
 use super::lag::Lag;
@@ -44,6 +45,8 @@ pub(crate) struct Metrics {
     pub closes_received: Tally,
     /// SQL errors by MySQL's number.
     pub sql_errors: Tally,
+    /// What was given up, and whom there was no memory for.
+    pub shed: Shed,
     pub lag: Lag,
 }
 

@@ -15,6 +15,7 @@
 //! | `tls.rs` | what is between a socket and all of these |
 //! | `comet.rs`, `interned.rs` | clients that speak as CometServerApi.js does |
 //! | `identity.rs` | who a subscriber is |
+//! | `ceiling.rs`, `lobby.rs` | what memory is near its end means, and what is told when there is no place |
 //! | `addresses.rs`, `pace.rs` | how many come from where, and how fast they may speak |
 //! | `clients.rs` | who is at the other end, behind proxies |
 //! | `subscribe.rs`, `resume.rs`, `poll.rs`, `deleted.rs`, `presence.rs` | how listening begins and ends, and who is told |
@@ -31,6 +32,7 @@
 mod addresses;
 mod answers;
 mod audit;
+pub(crate) mod ceiling;
 pub mod clients;
 mod comet;
 mod compressed;
@@ -48,6 +50,7 @@ mod input;
 mod interned;
 mod lag;
 pub mod limits;
+mod lobby;
 mod logs;
 mod metrics;
 #[cfg(feature = "cometql")]
@@ -92,9 +95,10 @@ use crate::hub::inbox::Inbox;
 use crate::hub::message::{Message, MessageId, TenantId};
 use crate::proto::deflate::{Compressor, Decompressor};
 
-use addresses::Addresses;
+use addresses::{Addresses, Source};
 use answers::Pending;
 pub use audit::Holdings;
+use ceiling::Ceiling;
 use clients::Clients;
 use conn::{Conn, Flags, Format, Phase};
 use dashboard::Dashboard;
@@ -104,6 +108,7 @@ use deliver::UnderWay;
 use disconnect::Disconnect;
 use input::Input;
 use interned::Interned;
+use lobby::LOBBY;
 use logs::{Logs, Warning};
 use metrics::Metrics;
 use mysql::Logins;
@@ -181,10 +186,13 @@ pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// See the module's documentation.
 pub struct Server<S> {
     settings: Settings,
+    ceiling: Ceiling,
     now: Now,
     tick: Tick,
     started: Now,
     connections: Slab<S>,
+    /// How many of them are only there to be told that there is no place.
+    lobby: usize,
     outboxes: Pool<Outbox>,
     /// Where in this pool the next clients are compared, when too much waits.
     next_behind: usize,
@@ -259,11 +267,13 @@ impl<S: Socket> Server<S> {
         let positions = (0..tenants).map(|index| engine.position(TenantId(index as u16))).collect();
         Server {
             hub: Hub::new(tenants, settings.limits.hub()),
+            ceiling: Ceiling::new(settings.memory),
             settings,
             now,
             tick: Tick::of(now),
             started: now,
             connections: Slab::new(),
+            lobby: 0,
             outboxes: Pool::new(),
             next_behind: 0,
             inputs: Pool::new(),
@@ -322,30 +332,40 @@ impl<S: Socket> Server<S> {
     /// Finds a slot for a new connection, if there is one.
     fn take(&mut self, socket: S, listener: Listener, phase: Phase, now: Now) -> Option<Key> {
         self.set_now(now);
-        let is_full = self.connections.len() >= self.settings.limits.connections_max;
+        let is_short = self.ceiling.is_short();
+        let is_full = is_short || self.is_full();
         // A proxy speaks for many people: those it announces are counted instead.
         let source = match phase {
             Phase::Proxied => None,
             _ => self.source_of(&socket, listener),
         };
         let is_one_too_many = source.is_some_and(|source| !self.has_place_for(source));
-        if is_full || is_one_too_many || self.is_draining {
-            self.metrics.refused += 1;
-            self.warn_refused(&socket, listener, !is_one_too_many);
-            self.turn_away(socket, listener);
+        if !is_full && !is_one_too_many && !self.is_draining {
+            self.metrics.accepted += 1;
+            return Some(self.insert(socket, phase, Format::default(), source));
+        }
+        self.metrics.refused += 1;
+        self.metrics.shed.refused += u64::from(is_short);
+        self.warn_refused(&socket, listener, !is_one_too_many);
+        if is_one_too_many || self.is_draining || !self.has_lobby_for(listener) {
+            self.turn_away(socket, listener, is_full && !is_one_too_many);
             return None;
         }
-        self.metrics.accepted += 1;
-        let limits = &self.settings.limits;
-        let deadline = Tick::after(now, limits.head_seconds);
-        let key =
-            self.connections.insert(Conn { socket: Some(socket), phase, deadline, ..Conn::free() });
+        self.lobby += 1;
+        let phase = if phase == Phase::Http { Phase::Lobby } else { phase };
+        Some(self.insert(socket, phase, LOBBY, source))
+    }
+
+    fn insert(&mut self, socket: S, phase: Phase, format: Format, source: Option<Source>) -> Key {
+        let deadline = Tick::after(self.now, self.settings.limits.head_seconds);
+        let socket = Some(socket);
+        let key = self.connections.insert(Conn { socket, phase, format, deadline, ..Conn::free() });
         if let Some(source) = source {
             self.addresses.enter(key.slot, source);
         }
-        self.metrics.enter(phase, Format::default());
+        self.metrics.enter(phase, format);
         self.log_begin(key.slot);
-        Some(key)
+        key
     }
 
     /// A connection begins, with whatever its listener's protocol begins with; false if it cannot.
@@ -397,6 +417,7 @@ impl<S: Socket> Server<S> {
         self.settle();
         let batch_left = self.run_batch();
         self.cut_those_behind_most();
+        self.keep_below_ceiling();
         let sweep_left = self.run_deadlines();
         self.announce_counts();
         let round_left = self.run_dashboard();

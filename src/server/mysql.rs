@@ -106,6 +106,9 @@ impl<S: Socket> Server<S> {
         match step {
             Step::More | Step::Replied | Step::StartTls => {}
             Step::GoOn => self.leave_unfinished(slot),
+            Step::Ask(commands) if commands.iter().any(|command| self.is_too_much(command)) => {
+                self.refuse_ask(slot, Ask::MySql);
+            }
             Step::Ask(mut commands) => {
                 let last = commands.pop();
                 for mut command in commands {
@@ -171,12 +174,22 @@ impl<S: Socket> Server<S> {
 
     /// Tells a back end that it has to go.
     pub(super) fn end_mysql(&mut self, slot: u32, why: Disconnect) {
+        self.say_goodbye_to(slot, Session::shut_down);
+        self.finish(slot, why);
+    }
+
+    /// The same, as there is no memory for what it says.
+    pub(super) fn end_mysql_for_memory(&mut self, slot: u32) {
+        self.say_goodbye_to(slot, Session::run_out_of_memory);
+        self.finish(slot, Disconnect::Unavailable);
+    }
+
+    fn say_goodbye_to(&mut self, slot: u32, say: impl FnOnce(&mut Session, &mut Vec<u8>)) {
         if let Some(mut session) = self.take_mysql(slot) {
             let mut out = Vec::new();
-            session.shut_down(&mut out);
+            say(&mut session, &mut out);
             self.put_mysql(slot, session, &out);
         }
-        self.finish(slot, why);
     }
 
     /// The tenant that a back end has logged in to.
@@ -230,6 +243,7 @@ impl<S: Socket> Server<S> {
             accounts: &accounts,
             limits: &limits,
             offers_tls: !settings.certificates.is_empty(),
+            may_keep: !self.ceiling.is_short(),
             random: &mut |bytes| random.fill(bytes),
             unix_second: self.now.unix_second,
             uptime_seconds,

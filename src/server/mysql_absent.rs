@@ -46,6 +46,10 @@ impl<S: Socket> Server<S> {
     pub(super) fn end_mysql(&mut self, slot: u32, why: Disconnect) {
         self.finish(slot, why);
     }
+
+    pub(super) fn end_mysql_for_memory(&mut self, slot: u32) {
+        self.finish(slot, Disconnect::Unavailable);
+    }
 }
 
 pub(super) fn annotate_server(_: &[u8]) -> Vec<String> {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::conn::{Conn, Flags, Phase};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
+use super::lobby::LOBBY;
 use super::outbox::{Outbox, Piece, SLICES_MAX};
 use super::socket::Socket;
 use super::{Listener, Server, tls};
@@ -147,6 +148,10 @@ impl<S: Socket> Server<S> {
             outbox.push(chunk.rest(skipped));
         }
         self.metrics.queued_bytes += (outbox.bytes() - queued_before) as u64;
+        if self.is_no_room_to_keep(chunks) {
+            self.metrics.shed.readers += 1;
+            return self.cut(slot, Disconnect::Slow);
+        }
         // More than the kernel takes at once is no refusal: it may have room for the rest right now.
         if chunks.len() > SLICES_MAX {
             self.flush_outbox(slot);
@@ -164,25 +169,44 @@ impl<S: Socket> Server<S> {
 
     /// When more waits for all clients together than may, those for whom most waits go, until it is less.
     /// The sum is known at every write; it is compared once a turn, which adds at most what a turn
-    /// delivers. Who is next is the largest of a few, taken from another place each time: that needs no
-    /// order to be kept while bytes come and go, and is hardly ever far from the largest of all.
+    /// delivers.
     #[inline]
     pub(super) fn cut_those_behind_most(&mut self) {
-        if self.metrics.queued_bytes > self.settings.limits.outboxes_bytes_max as u64 {
-            self.cut_until_less_waits();
+        if self.has_too_much_waiting() {
+            self.cut_slowest(0, |server| !server.has_too_much_waiting());
         }
     }
 
+    fn has_too_much_waiting(&self) -> bool {
+        self.metrics.queued_bytes > self.settings.limits.outboxes_bytes_max as u64
+    }
+
+    /// Cuts those for whom most waits, until that is enough, or nobody has more than `trifle` bytes waiting;
+    /// returns how many. Who is next is the largest of a few, taken from another place each time: that needs
+    /// no order to be kept while bytes come and go, and is hardly ever far from the largest of all.
     #[cold]
-    fn cut_until_less_waits(&mut self) {
-        while self.metrics.queued_bytes > self.settings.limits.outboxes_bytes_max as u64 {
+    pub(super) fn cut_slowest(
+        &mut self,
+        trifle: usize,
+        is_enough: impl Fn(&Server<S>) -> bool,
+    ) -> u64 {
+        let (mut count, mut in_vain) = (0, 0);
+        while !is_enough(self) {
             let few = self.outboxes.some(self.next_behind, COMPARED);
-            let Some(most) = few.max_by_key(|outbox| outbox.bytes()).map(|it| it.slot) else {
-                return;
-            };
+            let most = few.map(|outbox| (outbox.bytes(), outbox.slot)).max();
+            let Some((bytes, slot)) = most else { break };
             self.next_behind = self.next_behind.wrapping_add(1);
-            self.cut(most, Disconnect::Slow);
+            if bytes > trifle {
+                self.cut(slot, Disconnect::Slow);
+                (count, in_vain) = (count + 1, 0);
+            } else if in_vain < self.outboxes.places() {
+                in_vain += 1;
+            } else {
+                // Once all around.
+                break;
+            }
         }
+        count
     }
 
     /// There may be room again.
@@ -280,12 +304,15 @@ impl<S: Socket> Server<S> {
         self.clients.forget(slot);
         let conn = self.connections.remove(slot);
         self.metrics.leave(conn.phase, conn.format);
+        self.lobby -= usize::from(conn.format == LOBBY);
     }
 
-    /// Answers a connection that there is no slot for, as well as one write can.
-    pub(super) fn turn_away(&mut self, mut socket: S, listener: Listener) {
+    /// Answers a connection that there is no slot for, as well as one write can. `is_full`: as there is none
+    /// for anybody.
+    pub(super) fn turn_away(&mut self, mut socket: S, listener: Listener, is_full: bool) {
         let mut words = Vec::new();
         match listener {
+            Listener::Http if is_full => words = self.tell_at_the_door(&mut socket),
             Listener::Http => {
                 http1::write_status(&mut words, 503);
                 http1::write_header(&mut words, "Date", &self.date());

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use super::answers::{entity_tag, write_entity_tag};
+use super::answers::{answer_bytes, entity_tag, write_entity_tag};
 use super::conn::{Conn, Flags, Format, Phase};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
@@ -119,7 +119,7 @@ impl<S: Socket> Server<S> {
 
     /// Whether a session of this tenant may have a slot without a socket.
     pub(super) fn may_detach(&self, tenant: TenantId) -> bool {
-        let is_full = self.connections.len() >= self.settings.limits.connections_max;
+        let is_full = self.is_full() || self.ceiling.is_short();
         !self.is_draining && !is_full && !self.tenant_of(tenant).is_removed
     }
 
@@ -148,6 +148,9 @@ impl<S: Socket> Server<S> {
     ) {
         if replay.lost.is_none() && replay.messages.is_empty() {
             return;
+        }
+        if !self.has_room_for(answer_bytes(replay)) {
+            return self.end_poll(slot, Disconnect::Unavailable);
         }
         let format = self.connections.get(slot).format;
         let (body, cursor) = self.poll_body(format, replay, since, limit);

@@ -82,6 +82,11 @@ impl<T> Pool<T> {
         self.len
     }
 
+    /// How many places `some` can begin at.
+    pub fn places(&self) -> usize {
+        self.chunks.len()
+    }
+
     /// At most `most` values, those of the chunk `from` and its neighbours, in a circle.
     pub fn some(&self, from: usize, most: usize) -> impl Iterator<Item = &T> {
         let (before, behind) = self.chunks.split_at(from % self.chunks.len().max(1));

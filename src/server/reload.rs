@@ -41,6 +41,7 @@ impl<S: Socket> Server<S> {
         let was_counting = self.counts_addresses();
         self.settings = Settings { tenants: plan.tenants, ..settings };
         self.count_those_here(was_counting);
+        self.ceiling.set(self.settings.memory);
         let tenants = self.settings.tenants.len();
         self.hub.reload(tenants, self.settings.limits.hub());
         for slot in 0..self.connections.end() {

@@ -113,10 +113,7 @@ impl<S: Socket> Server<S> {
     }
 
     fn begin_cached_head(&mut self, slot: u32, reply: &Reply, status: u16, cache_control: &[u8]) {
-        self.metrics.responses.add(status);
-        if status >= 400 {
-            self.note(slot, Wrong::Http(status));
-        }
+        self.note_response(slot, status);
         let date = self.date();
         let out = self.out(slot);
         http1::write_status(out, status);
@@ -128,6 +125,14 @@ impl<S: Socket> Server<S> {
         }
         http1::write_header(out, "Cache-Control", cache_control);
         write_origin(reply, out);
+    }
+
+    /// A response begins.
+    pub(super) fn note_response(&mut self, slot: u32, status: u16) {
+        self.metrics.responses.add(status);
+        if status >= 400 {
+            self.note(slot, Wrong::Http(status));
+        }
     }
 
     /// The connection is ready for the next request, or ends.
@@ -162,7 +167,8 @@ impl<S: Socket> Server<S> {
     /// Refuses a request that was not let in. Whatever body follows is not read.
     pub(super) fn reject(&mut self, slot: u32, head: &Head<'_>, rejected: Rejected) {
         let mut reply = Reply::to(head, rejected.origin);
-        reply.keep_alive &= head.body.is_empty();
+        let is_in_lobby = self.connections.get(slot).phase == Phase::Lobby;
+        reply.keep_alive &= head.body.is_empty() && !is_in_lobby;
         self.refuse(slot, &reply, rejected.refusal);
     }
 

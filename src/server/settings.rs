@@ -13,6 +13,8 @@ use crate::proto::deflate;
 pub struct Settings {
     /// Bounds and waits.
     pub limits: Limits,
+    /// How many bytes of memory what users make grow may take; `None`: as many as there are.
+    pub memory: Option<usize>,
     /// At least one; the first is the one whose URLs have no prefix.
     pub tenants: Vec<Tenant>,
     /// Origins of pages, besides the server's own, that may use it.
@@ -70,6 +72,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             limits: Limits::default(),
+            memory: None,
             tenants: vec![Tenant::default()],
             origins: Origins::default(),
             echoes: Vec::new(),

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::audit::Holdings;
+use super::ceiling::Shed;
 use super::conn::Phase;
 use super::disconnect::Disconnect;
 use super::histogram::Histogram;
@@ -28,6 +29,9 @@ pub(crate) struct View<'a> {
     /// Bytes that connections occupy, and of all that the process has in memory.
     pub connections_bytes: usize,
     pub resident_bytes: u64,
+    /// What the program has on its heap, and how much of it there may be.
+    pub heap_bytes: usize,
+    pub ceiling_bytes: usize,
 }
 
 /// A row of the table.
@@ -147,6 +151,15 @@ const METRICS: &[Metric] = &[
     row("memory.resident_bytes", "encke_resident_memory_bytes", Gauge,
         "Memory of the whole process (RSS); 0 if the system does not tell.",
         |view| Number(view.resident_bytes)),
+    row("memory.heap_bytes", "encke_heap_bytes", Gauge,
+        "Memory that the program has asked for, which the ceiling is compared with; 0 if nobody counts.",
+        |view| Number(view.heap_bytes as u64)),
+    row("memory.ceiling_bytes", "encke_memory_ceiling_bytes", Gauge,
+        "What that may be at most (--memory); 0 if there is no ceiling.",
+        |view| Number(view.ceiling_bytes as u64)),
+    row("memory.shed", "encke_memory_shed_total", Counter,
+        "Given up near the ceiling: readers that were cut, messages forgotten, and who or what was refused.",
+        |view| By(&["what"], shed(view.metrics))),
     row("memory.connections_bytes", "encke_connections_memory_bytes", Gauge,
         "Bytes of slots, places in channels and side boxes; queues and the kernel's share are not in it.",
         |view| Number(view.connections_bytes as u64)),
@@ -181,6 +194,12 @@ fn phases(metrics: &Metrics) -> Vec<Sample> {
 fn ended(metrics: &Metrics) -> Vec<Sample> {
     let count = |why: Disconnect| (vec![why.row().name.into()], metrics.ended[why as usize]);
     Disconnect::ALL.into_iter().map(count).collect()
+}
+
+fn shed(metrics: &Metrics) -> Vec<Sample> {
+    let Shed { readers, messages, refused } = metrics.shed;
+    let kinds = [("readers", readers), ("messages", messages), ("refused", refused)];
+    kinds.into_iter().map(|(what, count)| (vec![what.into()], count)).collect()
 }
 
 /// The native dialect on all its transports, and whatever else has ever come.

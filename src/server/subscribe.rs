@@ -283,6 +283,9 @@ impl<S: Socket> Server<S> {
     }
 
     fn join(&mut self, slot: u32, name: &ChannelName, watches: bool) -> Result<Membership, Full> {
+        if self.ceiling.is_short() {
+            return Err(Full::Memory);
+        }
         let tenant = self.connections.get(slot).tenant;
         let membership = self.hub.join(tenant, name, SubscriberId(slot), watches)?;
         if self.engine.counts_members() {

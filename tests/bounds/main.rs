@@ -5,6 +5,8 @@
 #[allow(dead_code, reason = "other programs use the rest")]
 mod crowd;
 mod fairness;
+mod lobby;
+mod memory;
 mod paces;
 mod room;
 #[path = "../support/wires.rs"]

@@ -52,6 +52,8 @@ pub struct World {
     pub engine: MemoryEngine,
     pub listeners: Listeners,
     pub second: u64,
+    /// Whether the server has memory for what stays.
+    pub has_memory: bool,
     /// What has come out of the engine's feed.
     pub feed: Vec<Happened>,
     /// What clients are told instead of the engine's answer.
@@ -65,6 +67,7 @@ impl World {
             engine: MemoryEngine::new(3, limits, now),
             listeners: Listeners::default(),
             second: NOW,
+            has_memory: true,
             feed: Vec::new(),
             outcome: None,
         }))
@@ -166,6 +169,7 @@ fn context<'a>(
         accounts,
         limits,
         offers_tls: false,
+        may_keep: world.has_memory,
         random,
         unix_second: world.second,
         uptime_seconds: 60,

@@ -64,6 +64,7 @@ fn nothing_is_taken_while_an_answer_is_due() {
         accounts: client.accounts,
         limits: &limits,
         offers_tls: false,
+        may_keep: true,
         random: &mut random,
         unix_second: 0,
         uptime_seconds: 0,

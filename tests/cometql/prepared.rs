@@ -205,6 +205,21 @@ fn what_is_sent_ahead_is_bounded() {
     assert_eq!(published(&mut client), ("abc".into(), "ev".into(), "x".repeat(100_000)));
 }
 
+#[test]
+fn without_memory_nothing_more_is_kept_and_what_is_there_goes_on() {
+    let mut client = Client::open();
+    let (id, ..) = client.prepare(INSERT).unwrap();
+    client.world.borrow_mut().has_memory = false;
+    let refusal = (1041, "HY000", "[500] Out of memory: try again later");
+    assert_eq!(client.prepare(INSERT).unwrap_err().error(), refusal);
+    assert_eq!(client.execute(id, &[Some("chat"), Some(""), Some("x")]), OK);
+    client.send(&long_data(id, 2, b"x"));
+    assert_eq!(client.execute_raw(&execute_with_two(id)).error(), refusal);
+    client.world.borrow_mut().has_memory = true;
+    client.send(&long_data(id, 2, b"x"));
+    assert_eq!(client.execute_raw(&execute_with_two(id)), OK);
+}
+
 /// Titles are told before a value is known; what a value is beside, decides how it is read (cometql 45).
 #[test]
 fn tables_are_read_and_changed_with_bound_values() {

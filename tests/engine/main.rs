@@ -4,6 +4,7 @@
 mod support;
 
 mod logs;
+mod oldest;
 mod records;
 mod users;
 

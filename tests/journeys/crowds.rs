@@ -100,10 +100,16 @@ fn one_connection_too_many_is_told_so_on_either_port() {
     let third = Listening::open(server.http, Wire::SseRaw, "a", None);
     for _ in 0..3 {
         let mut http = Http::connect(server.http);
-        let answer = http.response();
+        let answer = http.get("/channels/a", &[]);
         assert_eq!((answer.status, answer.header("Connection")), (503, Some("close")));
         assert!(answer.header("Retry-After").is_some());
         http.ends();
+        // Any other answer would end it for ever.
+        let mut sse = Http::connect(server.http);
+        let answer = sse.get("/channels/a", &["Accept: text/event-stream"]);
+        assert_eq!((answer.status, answer.header("Connection")), (200, Some("close")));
+        assert!(answer.text().starts_with("retry: "), "{}", answer.text());
+        sse.ends();
     }
     #[cfg(feature = "cometql")]
     {
@@ -122,7 +128,8 @@ fn one_connection_too_many_is_told_so_on_either_port() {
         (http.head().status == 200).then_some(())
     });
     let stats = keeping.get("/stats", &[]).json();
-    assert!(stats["connections_refused"].as_u64().unwrap() >= 3);
+    assert!(stats["connections_refused"].as_u64().unwrap() >= 6);
+    assert_eq!(stats["memory"]["shed"]["refused"], 0, "not for want of memory");
 }
 
 /// The program with at most so many descriptors.

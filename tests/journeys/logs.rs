@@ -195,7 +195,7 @@ fn connections_that_are_refused_are_told_too() {
     let server = Encke::of(command);
     let clients: Vec<_> = (0..60).map(|_| Http::connect(server.http)).collect();
     line_with(&server, "encke::connection", &["warn", "- 127.0.0.1:", " http: refused, all "]);
-    line_with(&server, "encke::connection", &["more connections refused: all places are taken"]);
+    line_with(&server, "encke::connection", &["more connections refused: there is no place"]);
     drop(clients);
 }
 

@@ -46,6 +46,10 @@ impl Engine for Gate {
         self.inner.reload(change, now);
     }
 
+    fn forget_oldest(&mut self, bytes: usize) -> usize {
+        self.inner.forget_oldest(bytes)
+    }
+
     fn usage(&self) -> Usage {
         self.inner.usage()
     }

@@ -118,6 +118,10 @@ impl Engine for Recorded {
         self.engine.reload(change, now);
     }
 
+    fn forget_oldest(&mut self, bytes: usize) -> usize {
+        self.engine.forget_oldest(bytes)
+    }
+
     fn usage(&self) -> Usage {
         self.engine.usage()
     }

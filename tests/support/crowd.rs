@@ -35,21 +35,39 @@ impl Crowd {
         adjust: impl FnOnce(&mut Settings),
         records: Vec<(Box<str>, Box<str>)>,
     ) -> Crowd {
+        Crowd::served_by(most, adjust, |mut engine, now| {
+            let (tenant, kind, change) = (TenantId(0), RecordKind::UserKey, Change::Put);
+            engine.submit(None, Command::ChangeRecords { tenant, kind, records, change }, now);
+            Box::new(engine)
+        })
+    }
+
+    /// The same, with an engine that is made of the one in memory.
+    pub fn served_by(
+        most: usize,
+        adjust: impl FnOnce(&mut Settings),
+        engine: impl FnOnce(MemoryEngine, Now) -> Box<dyn Engine>,
+    ) -> Crowd {
         wires::lay(most);
         let now = Now { ms: 1_000_000, unix_second: 1_763_690_000, unix_nanos: 0 };
         let keys = vec![None; most + 1];
         let mut settings = Settings::default();
         settings.echoes.push(Echo { path: "/echo".into(), is_reversed: false });
         adjust(&mut settings);
-        let mut engine = MemoryEngine::new(1, memory::Limits::default(), now);
-        let (tenant, kind, change) = (TenantId(0), RecordKind::UserKey, Change::Put);
-        engine.submit(None, Command::ChangeRecords { tenant, kind, records, change }, now);
-        Crowd { server: Server::new(settings, Box::new(engine), [7; 20], now), now, keys }
+        let engine = engine(MemoryEngine::new(1, memory::Limits::default(), now), now);
+        Crowd { server: Server::new(settings, engine, [7; 20], now), now, keys }
     }
 
     /// A client connects.
     pub fn connect(&mut self, number: u32) {
         let wire = wires::open(number);
+        self.keys[number as usize] = self.server.accept(wire, Listener::Http, self.now);
+    }
+
+    /// A client connects, and what it says is there before the server has looked.
+    pub fn connect_saying(&mut self, number: u32, bytes: &'static [u8]) {
+        let wire = wires::open(number);
+        wires::send(number, bytes);
         self.keys[number as usize] = self.server.accept(wire, Listener::Http, self.now);
     }
 

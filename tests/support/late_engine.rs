@@ -148,6 +148,10 @@ impl Engine for LateEngine {
         }
     }
 
+    fn forget_oldest(&mut self, bytes: usize) -> usize {
+        self.inner.forget_oldest(bytes)
+    }
+
     fn usage(&self) -> Usage {
         self.inner.usage()
     }

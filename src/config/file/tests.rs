@@ -1,8 +1,21 @@
 use super::*;
+use crate::config::memory::Memory;
 use crate::config::{HttpOrigin, show};
 
 fn complete(text: &str) -> Result<Config, String> {
     parse("encke.toml", text).and_then(Config::complete)
+}
+
+#[test]
+fn memory_is_a_text_or_a_number() {
+    for (text, expect) in [
+        ("memory = 268435456", Memory::Bytes(256 << 20)),
+        ("memory = '1GiB'", Memory::Bytes(1 << 30)),
+        ("memory = 'off'", Memory::Off),
+        ("", Memory::Half),
+    ] {
+        assert_eq!(complete(text).unwrap().memory, expect, "{text}");
+    }
 }
 
 /// What the message says first, the file's name left out.
@@ -31,6 +44,7 @@ fn every_kind_of_key() {
         echo = "/echo"
         echo_reverse = ["/ws.php"]
         deflate = false
+        memory = "256M"
         publish_key = "k"
         token_secret = "{SECRET}"
         dev_id = 15
@@ -65,6 +79,7 @@ fn every_kind_of_key() {
         ["/echo", "/ws.php"]
     );
     assert!(!config.deflate);
+    assert_eq!(config.memory, Memory::Bytes(256 << 20));
     assert_eq!((config.limits.message_bytes_max, config.limits.retry_ms), (1_000, 16));
     assert_eq!(config.history.keep.messages_max, 7);
     let [first, shop] = &config.tenants[..] else { panic!("two tenants") };
@@ -118,6 +133,10 @@ fn errors_say_the_line_and_what_to_write_instead() {
             "\n\nhttp = '0.0.0.0:80'",
             "3: http 0.0.0.0:80 is reachable from other machines: that needs --publish-key",
         ),
+        ("memory = 'much'", "1: memory: \"much\" is neither off nor a number of bytes like"),
+        ("memory = 1000", "1: memory: 1000 is too little: the program and one turn"),
+        ("memory = -1", "1: memory: -1 is out of range"),
+        ("memory = 1.5", "1: memory: 1.5 is not a text: write memory = \"…\""),
         // Numbers.
         (
             "[limits]\nmessage_bytes_max = '128K'",
@@ -298,7 +317,7 @@ fn what_is_shown_is_a_file_that_says_the_same() {
         .echoes
         .push(crate::server::settings::Echo { path: "/\"\u{7f}\\".into(), is_reversed: false });
     let config = config.complete().unwrap();
-    let shown = show::toml(&config, &config.limits);
+    let shown = show::toml(&config, &config.settings(u64::MAX, None));
     assert_eq!(shown.matches("\"****\"").count(), 6, "{shown}");
     assert!(!shown.contains("secret\"") && !shown.contains("mysqli_connect"), "{shown}");
     // Masked, a secret is too short for one.

@@ -148,6 +148,8 @@ pub enum Complaint {
     User,
     /// More commands a second than one client may send: server's.
     TooFast,
+    /// No memory is left for it: server's.
+    NoMemory,
 }
 
 impl Complaint {
@@ -160,6 +162,9 @@ impl Complaint {
             Complaint::TooManyNames => r#"{"code":"403","error":"Too many letters"}"#,
             Complaint::TooFast => {
                 r#"{"number_messages":-1,"code":"429","error":"Too many messages a second"}"#
+            }
+            Complaint::NoMemory => {
+                r#"{"number_messages":-1,"code":"503","error":"No memory is left for this: try again later"}"#
             }
             Complaint::NotAuthorized => concat!(
                 r#"{"number_messages":-1,"error":"[webauth_pipe_msg2] Invalid user auth. In to "#,

@@ -191,6 +191,25 @@ impl Users {
         count
     }
 
+    /// Forgets what is kept as a favour, for devices that were cut off while it was on its way; returns how
+    /// much it was.
+    pub fn forget_had(&mut self) -> usize {
+        let mut count = 0;
+        for user in &self.round {
+            let Some(known) = self.all.get_mut(user) else { continue };
+            let Some(queue) = &mut known.queue else { continue };
+            queue.retain(|kept| {
+                if kept.is_had() {
+                    count += 1;
+                    self.bytes -= kept.message.bytes();
+                }
+                !kept.is_had()
+            });
+            queue.shrink_to_fit();
+        }
+        count
+    }
+
     pub fn last_seen(&self, user: &str) -> Seen {
         match self.all.get(user) {
             Some(User { devices: 1.., .. }) => Seen::Now,

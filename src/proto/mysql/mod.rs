@@ -47,6 +47,8 @@ pub struct Code {
 impl Code {
     /// The handshake response cannot be read.
     pub const BAD_HANDSHAKE: Code = Code { number: 1043, state: "08S01" };
+    /// No memory is left.
+    pub const OUT_OF_RESOURCES: Code = Code { number: 1041, state: "HY000" };
     /// This user may not do this.
     pub const DATABASE_DENIED: Code = Code { number: 1044, state: "42000" };
     /// Wrong user or password.

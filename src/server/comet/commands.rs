@@ -6,8 +6,9 @@ use super::{Asked, id_of_session};
 use crate::dialects::comet_js::command::{self, Ask as About, Complaint, Publish};
 use crate::dialects::comet_js::connect::Hello;
 use crate::dialects::comet_js::frames::{self, Member};
+use crate::hub::Full;
 use crate::hub::access::{self, Action};
-use crate::hub::command::{By, Command, NewMessage, Outcome, RecordKind, Seen};
+use crate::hub::command::{By, Command, NewMessage, Outcome, RecordKind, Refusal, Seen};
 use crate::hub::message::{ConnectionId, Sender, TenantId};
 use crate::hub::names::ChannelName;
 use crate::server::Server;
@@ -131,7 +132,11 @@ impl<S: Socket> Server<S> {
         let channels = self.channels_of(slot);
         self.tell_changes(slot, &old, &channels);
         let mut object = Vec::new();
-        if let Some(complaint) = complaint.or(result.err().map(|_| Complaint::TooManyNames)) {
+        let full = result.err().map(|full| match full {
+            Full::Memory => Complaint::NoMemory,
+            Full::Channels | Full::Subscribers => Complaint::TooManyNames,
+        });
+        if let Some(complaint) = complaint.or(full) {
             answers.error(complaint, &mut object);
             self.say(slot, &object);
         }
@@ -259,6 +264,9 @@ impl<S: Socket> Server<S> {
                     Some(Seen::Never) | None => -1,
                 };
                 answers.user_status(user, last_online, &mut object);
+            }
+            (_, Outcome::Refused(Refusal::Memory)) => {
+                return self.complain(slot, asker, [Complaint::NoMemory], false);
             }
             // The engine would not. There are no words for it in this dialect: the client comes back.
             _ => return self.give_up(slot, asker),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// What could be found out; `None` where this machine does not say, or says that there is no bound.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Machine {
+pub(crate) struct Machine {
     /// This process's limit.
     pub descriptors: u64,
     /// The greatest descriptor limit that this kernel gives a process.
@@ -20,6 +20,8 @@ pub(super) struct Machine {
     pub tracked: Option<Table>,
     /// Memory that programs can have without swapping, in bytes.
     pub available_bytes: Option<u64>,
+    /// All there is for this process, in bytes: the machine's, or less if a cgroup bounds it.
+    pub memory_bytes: Option<u64>,
     /// The tightest memory limit of this process's cgroups.
     pub group: Option<Group>,
     /// Bytes of a page of memory.
@@ -37,14 +39,14 @@ pub(super) struct Machine {
 
 /// Places in all, and those taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Table {
+pub(crate) struct Table {
     pub most: u64,
     pub used: u64,
 }
 
 /// A bound on the memory of a group of processes.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Group {
+pub(crate) struct Group {
     /// Bytes left.
     pub left: u64,
     /// Bytes in all.
@@ -71,9 +73,10 @@ impl Machine {
             watches: number(&proc.join("sys/fs/epoll/max_user_watches")),
             tracked: table("nf_conntrack_max")
                 .map(|most| Table { most, used: table("nf_conntrack_count").unwrap_or(0) }),
-            available_bytes: available_bytes(&proc),
-            group: group(root),
-            page_bytes: crate::reactor::sys::page_bytes(),
+            available_bytes: meminfo(&proc, "MemAvailable:"),
+            memory_bytes: memory_bytes(root),
+            group: groups(root).into_iter().min_by_key(|group| group.left),
+            page_bytes: super::sys::page_bytes(),
             tcp_pages: nth(&net.join("ipv4/tcp_mem"), 1),
             send_bytes_max: nth(&net.join("ipv4/tcp_wmem"), 2),
             somaxconn: number(&net.join("core/somaxconn")),
@@ -101,9 +104,15 @@ fn files(proc: &Path) -> (u64, Option<u64>) {
     (open, most.map(|most| most.saturating_sub(open)))
 }
 
-fn available_bytes(proc: &Path) -> Option<u64> {
+/// All the memory that this process could have, in bytes, with `proc` and `sys` under `root`.
+pub(crate) fn memory_bytes(root: &Path) -> Option<u64> {
+    let all = meminfo(&root.join("proc"), "MemTotal:");
+    groups(root).into_iter().map(|group| group.most).chain(all).min()
+}
+
+fn meminfo(proc: &Path, name: &str) -> Option<u64> {
     let text = fs::read_to_string(proc.join("meminfo")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
@@ -127,28 +136,30 @@ const V1: Files = Files {
     reclaimable: "total_inactive_file ",
 };
 
-/// Every group up to the root bounds those below it. Inside a container the path may be the host's, and
-/// only its root is to be seen: that one is always looked at.
-fn group(root: &Path) -> Option<Group> {
-    let text = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
-    text.lines().filter_map(|line| tightest(root, line)).min_by_key(|group| group.left)
+/// Every bound of this process. Every group up to the root bounds those below it. Inside a container the path
+/// may be the host's, and only its root is to be seen: that one is always looked at.
+fn groups(root: &Path) -> Vec<Group> {
+    let text = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
+    text.lines().flat_map(|line| of_line(root, line)).collect()
 }
 
 /// A line is `number:controllers:path`; version 2 has none of the former.
-fn tightest(root: &Path, line: &str) -> Option<Group> {
-    let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+fn of_line(root: &Path, line: &str) -> Vec<Group> {
+    let Some((controllers, path)) = line.split_once(':').and_then(|(_, rest)| rest.split_once(':'))
+    else {
+        return Vec::new();
+    };
     let (top, files) = match controllers {
         "" => (root.join("sys/fs/cgroup"), V2),
         _ if controllers.split(',').any(|name| name == "memory") => {
             (root.join("sys/fs/cgroup/memory"), V1)
         }
-        _ => return None,
+        _ => return Vec::new(),
     };
     let group = top.join(path.trim_start_matches('/'));
     let groups = group.ancestors().take_while(|group| group.starts_with(&top));
     let limits = groups.flat_map(|group| files.limits.iter().map(move |name| (group, name)));
-    let bounds = limits.filter_map(|(group, name)| bound(root, group, name, &files));
-    bounds.min_by_key(|group| group.left)
+    limits.filter_map(|(group, name)| bound(root, group, name, &files)).collect()
 }
 
 fn bound(root: &Path, group: &Path, name: &str, files: &Files) -> Option<Group> {
@@ -212,6 +223,7 @@ mod tests {
             watches: Some(110_000),
             tracked: Some(Table { most: 8_192, used: 31 }),
             available_bytes: Some(4_096_000),
+            memory_bytes: Some(1_000_000),
             group: Some(Group {
                 left: 800_000,
                 most: 1_000_000,
@@ -259,7 +271,10 @@ mod tests {
                 ("sys/fs/cgroup/memory/memory.usage_in_bytes", "2000\n"),
             ],
         );
-        assert_eq!(inside.group.map(|group| (group.left, group.most)), Some((3_000, 5_000)));
+        assert_eq!(
+            inside.group.as_ref().map(|group| (group.left, group.most)),
+            Some((3_000, 5_000))
+        );
         let unbounded = machine(
             "v1-none",
             &[
@@ -269,6 +284,9 @@ mod tests {
             ],
         );
         assert_eq!((unbounded.group, unbounded.files_left), (None, None));
+        assert_eq!((inside.memory_bytes, unbounded.memory_bytes), (Some(5_000), None));
+        let whole = machine("v1-whole", &[("proc/meminfo", "MemTotal:  8000 kB\n")]);
+        assert_eq!(whole.memory_bytes, Some(8_192_000));
     }
 
     #[test]
