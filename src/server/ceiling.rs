@@ -137,7 +137,8 @@ impl<S: Socket> Server<S> {
         let readers = shed.readers - before.readers;
         let messages = shed.messages - before.messages;
         let has_changed = was_refusing != self.ceiling.is_refusing;
-        if has_changed || readers + messages > 0 {
+        // While it refuses, the little that still comes is forgotten at once: that is told once.
+        if has_changed || readers + messages > 0 && !was_refusing {
             self.warn_short(readers, messages, self.ceiling.is_refusing);
         }
     }

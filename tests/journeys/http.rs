@@ -102,6 +102,23 @@ impl<S: Read + Write> Http<S> {
         self.response()
     }
 
+    /// The status of an answer, if one comes whole before the connection ends, in whatever way.
+    pub fn status_if_any(&mut self) -> Option<u16> {
+        let (mut status, mut length) = (None, 0);
+        loop {
+            let mut line = String::new();
+            self.reader.read_line(&mut line).ok().filter(|&count| count > 0)?;
+            if let Some(rest) = line.strip_prefix("HTTP/1.1 ") {
+                status = rest[..3].parse().ok();
+            } else if let Some(value) = line.strip_prefix("Content-Length: ") {
+                length = value.trim().parse().expect("a length");
+            } else if line == "\r\n" {
+                let mut body = vec![0; length];
+                return self.reader.read_exact(&mut body).ok().and(status);
+            }
+        }
+    }
+
     /// A line without its end.
     pub fn line(&mut self) -> String {
         let mut line = Vec::new();

@@ -18,6 +18,7 @@
 //! | `stopping` | the other signals |
 //! | `hostile` | bad input, and that nobody else notices |
 //! | `crowds` | bounds: slow readers, too many connections, no descriptors |
+//! | `memory` | a ceiling for all of that together |
 //! | `service` | what a service manager hears, and what packages are made of |
 //! | `cometql` | a back end that speaks MySQL |
 //! | `comet` | pages whose script is CometServerApi |
@@ -40,6 +41,7 @@ mod http;
 mod listening;
 mod logs;
 mod matrix;
+mod memory;
 #[cfg(feature = "cometql")]
 mod mysql;
 mod proxies;

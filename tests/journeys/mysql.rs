@@ -110,6 +110,11 @@ impl MySql {
         self.stream.write_all(bytes).expect("a write");
     }
 
+    /// Sends what may be refused half way.
+    pub fn try_send_raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
     /// The next packet: its number and payload.
     pub fn packet(&mut self) -> (u8, Vec<u8>) {
         let mut head = [0; 4];
