@@ -13,7 +13,7 @@ pub fn check(input: &[u8], file: &Path) {
         Ok(Command::Run(config)) => {
             assert!(!config.tenants.is_empty());
             assert!(!config.http.is_empty() || !config.https.is_empty());
-            let settings = config.settings(1_000);
+            let settings = config.settings(1_000, None);
             assert!(settings.limits.connections_max > 0);
         }
         Ok(other) => panic!("no wish to run: {other:?}"),

@@ -116,6 +116,7 @@ fn check_message(data: &[u8]) {
             id: ID,
             offset: 1,
             tenant: TenantId(0),
+            born: 0,
             channel: ChannelName::new(b"web_a").expect("a name"),
             event: event.clone(),
             data: data.clone(),
