@@ -10,7 +10,7 @@ use super::pace::TOO_FAST;
 use super::respond::{Reply, Response, options};
 use super::route::{self, Admitted, Route};
 use super::socket::Socket;
-use super::{Server, pages, stats, wire};
+use super::{Server, stats, wire};
 use crate::dialects::ECHO;
 use crate::dialects::native::{self, Publish, PublishToUser, Refusal, Request};
 use crate::hub::access::Standing;
@@ -242,8 +242,9 @@ impl<S: Socket> Server<S> {
         let (command, ask) = match route {
             Route::CometPost(hello) => return self.on_comet_post(slot, reply, *hello, body),
             Route::Info => return self.show_info(slot, &reply),
-            Route::Page => return self.show_page(slot, &reply, pages::CHAT),
-            Route::Dashboard => return self.show_page(slot, &reply, pages::DASHBOARD),
+            Route::Page { page, is_known } => {
+                return self.show_page(slot, &reply, page, is_known);
+            }
             Route::Script { script, is_known } => {
                 return self.show_script(slot, &reply, script, is_known);
             }

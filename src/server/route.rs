@@ -15,7 +15,7 @@
 
 use std::rc::Rc;
 
-use super::pages::Script;
+use super::pages::{Page, Script};
 use super::settings::{Settings, Tenant};
 use crate::dialects::comet_js::connect::{self, Hello, Rejection};
 use crate::dialects::native::{self, Refusal, USER_BYTES_MAX};
@@ -50,13 +50,15 @@ pub const RESERVED_NAMES: [&str; 17] = [
 /// Where a request goes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    Page,
+    /// A page, which holds no secret and no number itself; whoever has it already is told so.
+    Page {
+        page: Page,
+        is_known: bool,
+    },
     Stats,
     Metrics,
-    /// The page, which holds no number itself.
-    Dashboard,
     DashboardEvents,
-    /// The browser's client; whoever has it already is told so.
+    /// The browser's client; the same.
     Script {
         script: Script,
         is_known: bool,
@@ -195,12 +197,14 @@ fn find(head: &Head<'_>, path: &[u8], settings: &Settings) -> Result<Route, Refu
         _ if is_read => Ok(route),
         _ => Err(native::method_not_allowed(native::READ_METHODS)),
     };
+    let page =
+        |page: Page| Route::Page { page, is_known: page.is_among(head.list("If-None-Match")) };
     match path {
-        b"/" => read_only(Route::Page),
+        b"/" => read_only(page(Page::Chat)),
         b"/info" | b"/comet-server/info" => read_only(Route::Info),
         b"/stats" => read_only(Route::Stats),
         b"/metrics" => read_only(Route::Metrics),
-        b"/dashboard" => read_only(Route::Dashboard),
+        b"/dashboard" => read_only(page(Page::Dashboard)),
         b"/dashboard/events" => read_only(Route::DashboardEvents),
         b"*" => Ok(Route::Options(native::CHANNEL_METHODS)),
         _ if path.starts_with(b"/users/") => match head.method {
@@ -225,7 +229,8 @@ fn find(head: &Head<'_>, path: &[u8], settings: &Settings) -> Result<Route, Refu
 
 /// Whether it is asked of the server itself, not of a tenant.
 fn is_of_the_whole(route: &Route) -> bool {
-    matches!(route, Route::Stats | Route::Metrics | Route::Dashboard | Route::DashboardEvents)
+    let dashboard = matches!(route, Route::Page { page: Page::Dashboard, .. });
+    dashboard || matches!(route, Route::Stats | Route::Metrics | Route::DashboardEvents)
 }
 
 fn nothing_here() -> Refusal {
@@ -239,7 +244,7 @@ fn check_access(standing: &Standing, rules: &[Rule], route: &Route) -> Result<()
     let administer = || access::may(standing, rules, Action::Administer, None);
     let verdict = match route {
         // A browser that opens a page cannot show a key: the page asks for it.
-        Route::Page | Route::Dashboard | Route::Options(_) => Ok(()),
+        Route::Page { .. } | Route::Options(_) => Ok(()),
         // Let in before.
         Route::Script { .. } | Route::Echo { .. } => Ok(()),
         // What each may do is decided when it is known.

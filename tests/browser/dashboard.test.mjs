@@ -129,7 +129,7 @@ page("the page is small, strict and loads nothing else", async ({ window, server
   const body = await answer.text();
   assert.ok(Buffer.byteLength(body) < 30_000, `${Buffer.byteLength(body)} bytes`);
   const policy = answer.headers.get("content-security-policy");
-  for (const part of [/default-src 'none'/, /script-src 'nonce-[^' ]+';/, /style-src 'nonce-[^' ]+';/, /connect-src 'self'/,
+  for (const part of [/default-src 'none'/, /script-src 'sha256-[^' ]+';/, /style-src 'sha256-[^' ]+';/, /connect-src 'self'/,
     /base-uri 'none'/, /form-action 'none'/, /frame-ancestors 'none'/]) assert.match(policy, part);
   assert.doesNotMatch(policy, /unsafe/);
   const tab = await window({ path });

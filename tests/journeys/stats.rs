@@ -262,8 +262,7 @@ fn numbers_need_the_key_and_the_page_asks_for_it() {
     let page = get(server.http, "/dashboard");
     assert_eq!(page.status, 200, "a browser that opens a page cannot show a key");
     let policy = page.header("Content-Security-Policy").expect("a policy");
-    let nonce = policy.split("script-src 'nonce-").nth(1).unwrap().split('\'').next().unwrap();
-    assert!(page.text().contains(&format!("<script nonce=\"{nonce}\">")));
+    assert!(policy.contains("script-src 'sha256-"), "{policy}");
     assert!(page.body.len() < 30_000, "{} bytes", page.body.len());
 }
 
