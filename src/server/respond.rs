@@ -203,6 +203,8 @@ pub(super) fn options(reply: &Reply, allow: &'static str) -> Response<'static> {
         .with("Access-Control-Allow-Methods", allow.as_bytes())
         .with("Access-Control-Allow-Headers", ALLOWED_HEADERS)
         .with("Access-Control-Max-Age", &b"600"[..])
+        // Private Network Access: a page of the Internet asks before it speaks to a private address.
+        .with("Access-Control-Allow-Private-Network", &b"true"[..])
 }
 
 const ALLOWED_HEADERS: &[u8] =

@@ -241,11 +241,13 @@ fn options_answers_people_and_preflights() {
         "Origin: http://localhost:3000",
         "Access-Control-Request-Method: POST",
         "Access-Control-Request-Headers: idempotency-key",
+        "Access-Control-Request-Private-Network: true",
     ];
     http.ask("OPTIONS /channels/a", &preflight);
     let answer = http.response();
     assert_eq!(answer.header("Access-Control-Allow-Origin"), Some("http://localhost:3000"));
     assert_eq!(answer.header("Vary"), Some("Origin"));
+    assert_eq!(answer.header("Access-Control-Allow-Private-Network"), Some("true"));
     assert!(answer.header("Access-Control-Allow-Methods").unwrap().contains("DELETE"));
     let headers = answer.header("Access-Control-Allow-Headers").unwrap();
     for name in ["Idempotency-Key", "If-None-Match", "Last-Event-ID", "Authorization", "Prefer"] {
