@@ -5,10 +5,10 @@ use std::io::Write;
 use serde_json::json;
 use tungstenite::Message;
 
-use crate::http::{get, publish};
+use crate::http::{Http, get, publish};
 use crate::listening::{Listening, Wire};
 use crate::server::{Encke, eventually};
-use crate::websocket::{Ws, frame, read_close, read_frame, upgrade};
+use crate::websocket::{UPGRADE, Ws, frame, read_close, read_frame, upgrade};
 
 const ECHOES: [&str; 4] = ["--echo", "/echo", "--echo-reverse", "/ws.php"];
 
@@ -27,6 +27,24 @@ fn echo_sends_back_what_it_gets_and_the_other_reverses_text() {
     for ws in [&mut echo, &mut reverse] {
         ws.send(Message::binary(bytes.clone()));
         assert_eq!(ws.read(), Message::binary(bytes.clone()));
+    }
+}
+
+/// RFC 6455 §4.1: a client that is answered a subprotocol other than those it named closes.
+#[test]
+fn a_subprotocol_is_agreed_on_in_its_own_letters() {
+    let server = Encke::start(&[]);
+    for (offer, expect) in [
+        ("encke.json", Some("encke.json")),
+        ("other, encke.json", Some("encke.json")),
+        ("ENCKE.JSON", None),
+        ("encke.json2", None),
+    ] {
+        let mut http = Http::connect(server.http);
+        let offer = format!("Sec-WebSocket-Protocol: {offer}");
+        http.ask("GET /channels/a", &[&UPGRADE[..], &[&offer]].concat());
+        let head = http.head();
+        assert_eq!((head.status, head.header("Sec-WebSocket-Protocol")), (101, expect), "{offer}");
     }
 }
 

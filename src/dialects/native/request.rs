@@ -267,8 +267,10 @@ fn subscribe(
     transport: Transport,
     query: Query<'_>,
 ) -> Result<Request, Refusal> {
-    let offers_json = transport == Transport::WebSocket
-        && head.has_token("Sec-WebSocket-Protocol", JSON_SUBPROTOCOL);
+    // In these very letters: a client that is answered another name than its own closes (RFC 6455 §4.1).
+    let is_json = |name: &[u8]| name == JSON_SUBPROTOCOL.as_bytes();
+    let offers_json =
+        transport == Transport::WebSocket && head.list("Sec-WebSocket-Protocol").any(is_json);
     let callback = callback(transport, query.callback.as_deref())?;
     Ok(Request::Subscribe(Subscribe {
         start: start(head, &query)?,
