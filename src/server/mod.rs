@@ -231,6 +231,8 @@ pub struct Server<S> {
     /// Up to where each tenant's feed has been delivered, or is being delivered.
     positions: Vec<MessageId>,
     counts_asked: CountsAsked,
+    /// Polls whose client sends no more, and when they are asked again whether it has gone.
+    sounded: VecDeque<(Key, u64)>,
     /// Connections that have something to do without an event.
     ready_again: VecDeque<Key>,
     sweep: Sweep,
@@ -301,6 +303,7 @@ impl<S: Socket> Server<S> {
             batch_number: 0,
             positions,
             counts_asked: CountsAsked::default(),
+            sounded: VecDeque::new(),
             ready_again: VecDeque::new(),
             sweep: Sweep::default(),
             news_due_ms: 0,
@@ -419,6 +422,7 @@ impl<S: Socket> Server<S> {
         self.cut_those_behind_most();
         self.keep_below_ceiling();
         let sweep_left = self.run_deadlines();
+        self.sound_again();
         self.announce_counts();
         let round_left = self.run_dashboard();
         let wait_ms = self.answer_wrong_logins();

@@ -27,6 +27,9 @@ use crate::transports::long_poll;
 /// All native polls share one format.
 pub(super) const FORMAT: Format = Format::new(NATIVE, Transport::LongPoll, variant::JSON);
 
+/// Between the two interim responses that ask whether a client has gone, in milliseconds.
+const SOUND_AGAIN_MS: u64 = 1_000;
+
 impl<S: Socket> Server<S> {
     /// Parks a request until there is a message after its cursor, or its time is over.
     pub(super) fn poll(&mut self, slot: u32, reply: &Reply, wish: Subscribe, standing: &Standing) {
@@ -252,8 +255,29 @@ impl<S: Socket> Server<S> {
     pub(super) fn sound_poll(&mut self, slot: u32) {
         let conn = self.connections.get(slot);
         if conn.flags.has(Flags::HTTP10) {
-            self.cut(slot, Disconnect::ByPeer);
-        } else if conn.outbox.is_none() {
+            return self.cut(slot, Disconnect::ByPeer);
+        }
+        self.sounded.push_back((conn.key(slot), self.now.ms + SOUND_AGAIN_MS));
+        self.say_continue(slot);
+    }
+
+    /// A proxy that only passes bytes on learns when it writes once more that its client has reset.
+    pub(super) fn sound_again(&mut self) {
+        while let Some(&(key, due_ms)) = self.sounded.front() {
+            if due_ms > self.now.ms {
+                return;
+            }
+            self.sounded.pop_front();
+            let conn = self.connections.find(key);
+            if conn.is_some_and(|conn| conn.phase == Phase::LongPoll) {
+                self.say_continue(key.slot);
+            }
+        }
+        self.sounded.shrink_to_fit();
+    }
+
+    fn say_continue(&mut self, slot: u32) {
+        if self.connections.get(slot).outbox.is_none() {
             self.out(slot).extend_from_slice(http1::CONTINUE);
         }
     }

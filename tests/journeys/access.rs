@@ -30,12 +30,11 @@ fn ask(server: &Encke, line: &str, headers: &[&str]) -> Response {
 fn without_a_key_only_this_machine_is_served_and_the_answer_says_what_to_do() {
     let server = Encke::start(&[]);
     let lines = ["GET /", "GET /channels/a", "POST /channels/a", "GET /stats", "GET /nothing"];
-    let foreign: [&[&str]; 12] = [
+    let foreign: [&[&str]; 11] = [
         &["Host: example.com"],
         &["Host: localhost.example.com"],
         &["Host: 192.168.1.7:8080"],
         &["Host: [::2]"],
-        &["Host:"],
         &["Host: localhost", "Origin: https://example.com"],
         &["Host: localhost", "Origin: null"],
         &["Host: localhost", "Forwarded: for=10.0.0.1"],

@@ -201,7 +201,8 @@ pub trait Inhabited {
             }
         }
         self.come_to_rest();
-        self.rest_for(25);
+        // Who polls and only sends no more is there until its time is over; a session outlives that.
+        self.rest_for(60);
         self.check_empty();
     }
 

@@ -249,6 +249,13 @@ impl Subscriber {
 
     fn on_head(&mut self, head: Head, end: u64, line: &Line, context: &Context<'_>) {
         let asked = self.asked.front().expect("nothing is answered that was not asked");
+        if head.status == 100 {
+            assert!(line.wire.borrow().has_fin(), "asked whether it has gone, with its line open");
+            return assert!(
+                self.form.is_poll(),
+                "only a poll is asked whether its client has gone"
+            );
+        }
         if *asked == Asked::Subscription {
             match head.status {
                 101 => assert!(self.form.is_websocket()),

@@ -271,6 +271,8 @@ impl Page {
             && let Some(part) = talk.reader.next(false)
         {
             match part {
+                // Whether it has gone.
+                Part::Head(head, _) if head.status == 100 => assert!(line.wire.borrow().has_fin()),
                 Part::Head(head, _) => {
                     talk.status = head.status;
                     talk.body.clear();
