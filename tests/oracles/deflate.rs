@@ -31,13 +31,12 @@ pub fn check(input: &[u8]) {
     check_there_and_back(input);
 }
 
-/// In every window.
+/// In one of the windows: whoever tries many messages tries them all.
 fn check_there_and_back(message: &[u8]) {
-    let (mut compressor, mut decompressor) = (Compressor::default(), Decompressor::default());
-    for window_bits in 9..=15 {
-        if let Some(payload) = compressor.compress(window_bits, message) {
-            assert!(payload.len() < message.len() && message.len() >= MESSAGE_BYTES_MIN);
-            assert_eq!(decompressor.decompress(payload, message.len()), Ok(message));
-        }
+    let window_bits = 9 + (message.len() % 7) as u8;
+    let mut compressor = Compressor::default();
+    if let Some(payload) = compressor.compress(window_bits, message) {
+        assert!(payload.len() < message.len() && message.len() >= MESSAGE_BYTES_MIN);
+        assert_eq!(Decompressor::default().decompress(payload, message.len()), Ok(message));
     }
 }

@@ -90,7 +90,7 @@ fn configuration_files() {
 /// Several clients over every listener.
 #[test]
 fn scripts_for_the_whole_server() {
-    run(&oracles::scripts::all(), 1_500, oracles::server::check);
+    run(&oracles::scripts::all(), 1_000, oracles::server::check);
 }
 
 #[test]

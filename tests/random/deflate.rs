@@ -25,7 +25,7 @@ fn message(random: &mut Random) -> Vec<u8> {
 #[test]
 fn what_another_has_compressed_is_read() {
     let mut decompressor = Decompressor::default();
-    for seed in 0..rounds(100) {
+    for seed in 0..rounds(100).min(20_000) {
         let mut random = Random::new(seed);
         let message = message(&mut random);
         let payload = compressed(&message, &mut random);
@@ -80,7 +80,8 @@ fn what_is_compressed_here_another_reads() {
 /// Little that becomes much is refused before it is much.
 #[test]
 fn bombs_end_at_their_bound() {
-    for seed in 0..rounds(5) {
+    // Each of them takes a while.
+    for seed in 0..rounds(2).min(1_000) {
         let mut random = Random::new(seed);
         let bomb = vec![random.next() as u8; 1_000_000 + random.below(1_000_000)];
         let mut stream = Compress::new_with_window_bits(Compression::best(), false, 15);
