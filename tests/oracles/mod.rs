@@ -20,6 +20,7 @@ pub mod rows;
 mod said;
 pub mod scripts;
 pub mod server;
+mod settings;
 #[cfg(feature = "cometql")]
 pub mod sql;
 pub mod websocket;

@@ -1,6 +1,7 @@
 //! What clients really do, as scripts for the oracle of the whole server.
 
-use super::server::{Op, Script, flags};
+use super::server::{Op, Script};
+use super::settings::flags;
 
 const HTTP: &[u8] = &[0];
 const COMETQL: &[u8] = &[1];

@@ -17,15 +17,14 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use encke::engines::Engine;
-use encke::engines::memory::{self, MemoryEngine};
+use encke::engines::memory::MemoryEngine;
 use encke::hub::clock::Now;
-use encke::server::limits::Limits;
-use encke::server::settings::{Echo, Origins, Rule, Settings, Tenant, Who, history};
 use encke::server::socket::Socket;
 use encke::server::{Holdings, Key, Listener, Next, Readiness, Server};
 
 use super::is_mentioned;
 use super::said::{check_packets, check_responses};
+use super::settings::{flags, kept, settings};
 use crate::support::late_engine::LateEngine;
 use crate::support::random::Random;
 use crate::support::websocket::client_frame;
@@ -122,18 +121,6 @@ impl Script {
     }
 }
 
-/// The bits of the second byte.
-pub mod flags {
-    pub const KEYED: u8 = 1;
-    pub const TIGHT: u8 = 2;
-    pub const WATCHED: u8 = 4;
-    pub const LATE: u8 = 8;
-    pub const ANY_ORIGIN: u8 = 16;
-    pub const PASSWORD: u8 = 32;
-    pub const TRUSTING: u8 = 64;
-    pub const PLAIN: u8 = 128;
-}
-
 /// Plays a script, whatever it is.
 pub fn check(input: &[u8]) {
     let (&[seed, flags], rest) = input.split_first_chunk().unwrap_or((&[0, 0], b""));
@@ -146,14 +133,17 @@ pub fn check(input: &[u8]) {
     }
     let cut = play(&ops, flags, Some(seed.into()));
     for (index, (whole, cut)) in whole.iter().zip(&cut).enumerate() {
-        assert_eq!(shown(whole), shown(cut), "client {index}: whole, and cut by {seed}: {ops:?}");
+        if whole != cut {
+            let (whole, cut) = (shown(whole), shown(cut));
+            panic!("client {index}, cut by {seed}: {ops:?}\nwhole {whole}\ncut   {cut}");
+        }
     }
     assert_eq!(whole.len(), cut.len());
 }
 
 /// So that a failure can be read.
-fn shown(heard: &Heard) -> (String, bool) {
-    (heard.bytes.escape_ascii().to_string(), heard.is_over)
+fn shown(heard: &Heard) -> String {
+    format!("{}{}", heard.bytes.escape_ascii(), if heard.is_over { " END" } else { "" })
 }
 
 fn ops(mut rest: &[u8]) -> Vec<(usize, Op, Vec<u8>)> {
@@ -190,9 +180,10 @@ fn payload(rest: &mut &[u8]) -> Vec<u8> {
 }
 
 /// What a client got.
+#[derive(PartialEq, Eq)]
 struct Heard {
     bytes: Vec<u8>,
-    /// The server has said its last.
+    /// The server has ended it.
     is_over: bool,
 }
 
@@ -217,6 +208,8 @@ struct Pipe {
     has_fin: bool,
     is_open: bool,
     was_stalled: bool,
+    /// By the server, before the client went.
+    is_over: bool,
     listener: Listener,
 }
 
@@ -230,7 +223,7 @@ impl Pipe {
             Listener::CometQl => check_packets(&bytes),
             Listener::Http | Listener::Https => check_responses(&bytes),
         }
-        Heard { bytes, is_over: self.has_fin || !self.is_open }
+        Heard { bytes, is_over: self.is_over }
     }
 }
 
@@ -368,6 +361,7 @@ impl World {
             has_fin: false,
             is_open: true,
             was_stalled: false,
+            is_over: false,
             listener,
         }));
         // Two come from this machine, two from one address elsewhere.
@@ -449,6 +443,10 @@ impl World {
             self.set_room(client, usize::MAX);
         }
         self.settle();
+        for pipe in &self.pipes {
+            let mut pipe = pipe.borrow_mut();
+            pipe.is_over = pipe.has_fin || !pipe.is_open;
+        }
         for client in 0..CLIENTS {
             self.go(client, |pipe| pipe.has_ended = true);
         }
@@ -478,116 +476,6 @@ fn compressed(text: &[u8]) -> Vec<u8> {
 fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
     let [low, middle, high, _] = (payload.len() as u32).to_le_bytes();
     [&[low, middle, high, sequence], payload].concat()
-}
-
-fn kept(flags: u8, settings: &Settings) -> memory::Limits {
-    let keep = memory::Limits::default();
-    let keep = match flags & flags::TIGHT {
-        0 => keep,
-        _ => memory::Limits {
-            channels_max: 3,
-            guest_channels_max: 2,
-            history_bytes_max: 2_000,
-            idempotency_keys_max: 2,
-            records_max: 3,
-            records_bytes_max: 500,
-            waiting_messages_max: 2,
-            waiting_bytes_max: 500,
-            waiting_seconds: 5,
-            ..keep
-        },
-    };
-    history(&settings.tenants, keep)
-}
-
-fn settings(flags: u8) -> Settings {
-    let has = |flag: u8| flags & flag != 0;
-    let rule = |prefix: &str, who, is_told| Rule {
-        prefix: prefix.into(),
-        subscribe: Some(who),
-        publish: Some(who),
-        presence: Some(who),
-        history: Some(5),
-        events: is_told,
-        json: is_told,
-    };
-    let secret = "0123456789abcdef0123456789abcdef";
-    let first = Tenant {
-        publish_key: has(flags::KEYED).then(|| "key".into()),
-        token_secret: has(flags::KEYED).then(|| secret.into()),
-        rules: vec![rule("", Who::Anyone, true), rule("t", Who::Token, false)],
-        cometql_password: has(flags::PASSWORD).then(|| "pw".into()),
-        ..Tenant::default()
-    };
-    let shop = Tenant { name: "shop".into(), dev_id: Some(7), ..first.clone() };
-    let mut settings = Settings {
-        limits: if has(flags::TIGHT) { tight(has(flags::LATE)) } else { hasty() },
-        tenants: vec![first, shop],
-        origins: Origins { any: has(flags::ANY_ORIGIN), listed: vec!["http://a".into()] },
-        echoes: vec![
-            Echo { path: "/echo".into(), is_reversed: false },
-            Echo { path: "/ohce".into(), is_reversed: true },
-        ],
-        ..Settings::default()
-    };
-    settings.deflate &= !has(flags::PLAIN);
-    if has(flags::TRUSTING) {
-        settings.trusted.add("127.0.0.0/8").expect("a network");
-    }
-    settings
-}
-
-/// Nobody waits long.
-fn hasty() -> Limits {
-    Limits {
-        deleted_seconds: 4,
-        head_seconds: 2,
-        body_seconds: 3,
-        keep_alive_seconds: 4,
-        heartbeat_seconds: 3,
-        pong_seconds: 2,
-        poll_seconds: 2,
-        poll_seconds_max: 5,
-        session_seconds: 3,
-        login_seconds: 2,
-        mysql_idle_seconds: 6,
-        closing_seconds: 1,
-        ..Limits::default()
-    }
-}
-
-fn tight(is_late: bool) -> Limits {
-    let roomy = hasty();
-    Limits {
-        connections_max: 3,
-        connections_per_address_max: 2,
-        connects_per_second_per_address_max: 3,
-        channels_max: 4,
-        subscribers_per_channel_max: 2,
-        channels_per_request_max: 3,
-        head_bytes_max: 600,
-        target_bytes_max: 200,
-        message_bytes_max: 300,
-        echo_bytes_max: 300,
-        outbox_bytes_max: 4_000,
-        outboxes_bytes_max: 10_000,
-        // Who sends whole requests is not concerned by it: there, how bytes are cut does matter.
-        bodies_bytes_max: if is_late { 500 } else { roomy.bodies_bytes_max },
-        messages_per_second_max: 5,
-        pings_per_second_max: 3,
-        statement_bytes_max: 1_000,
-        statement_rows_max: 3,
-        feed_messages_max: 4,
-        feed_bytes_max: 1_000,
-        channels_per_session_max: 3,
-        held_messages_max: 2,
-        texts_max: 3,
-        callbacks_max: 1,
-        deleted_channels_max: 2,
-        deliveries_per_turn: 1,
-        reads_per_turn: 1,
-        ..roomy
-    }
 }
 
 /// Somebody looks at the logs, or nobody.
