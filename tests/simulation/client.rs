@@ -8,42 +8,15 @@ use encke::hub::message::{MessageId, TenantId};
 use encke::server::Key;
 
 use crate::publisher::{EchoClient, MySqlClient, Publisher};
+use crate::rules::Rules;
 use crate::subscriber::Subscriber;
 use crate::support::random::Random;
 use crate::support::websocket::client_frame;
 use crate::truth::Truth;
 use crate::wire::Wire;
 
-/// A tenant as the clients know it.
-pub struct Shop {
-    pub name: &'static str,
-    pub key: Option<&'static str>,
-}
-
-impl Shop {
-    pub fn prefix(&self) -> String {
-        if self.name.is_empty() { String::new() } else { format!("/{}", self.name) }
-    }
-
-    /// The header that opens everything.
-    pub fn authorization(&self) -> String {
-        self.key.map_or(String::new(), |key| format!("Authorization: Bearer {key}\r\n"))
-    }
-}
-
-pub const TENANTS: [Shop; 2] =
-    [Shop { name: "", key: None }, Shop { name: "shop", key: Some("sesame") }];
-
-/// What one seed has decided for all.
-pub struct Rules {
-    pub channels: Vec<&'static str>,
-    /// Nothing is dropped from any history, so no cursor is ever lost.
-    pub is_roomy: bool,
-    /// There are bounds that requests may run into.
-    pub is_tight: bool,
-    /// Most bytes of a message.
-    pub payload_bytes_max: usize,
-}
+/// The shortest time after which the server may take somebody for gone: `pong_seconds`, `closing_seconds`.
+const PATIENCE_MS: u64 = 2_000;
 
 /// What a client is given when it acts.
 pub struct Context<'a> {
@@ -91,10 +64,19 @@ pub struct Line {
     pub key: Key,
     unsent: VecDeque<u8>,
     pub wants_fin: bool,
+    /// A proxy says first where it comes from.
+    pub is_proxied: bool,
     /// It does not read for a while.
     pub is_stalled: bool,
-    /// It was slow or rude, so the server may have ended it in the middle of something.
-    pub is_excused: bool,
+    /// It was reset, or so rude or so late that the server may have ended it in the middle of something.
+    is_excused: bool,
+    /// For so long one of the two ends has had something to hear that it did not hear.
+    late_ms: u64,
+    /// For so long nothing has moved.
+    quiet_ms: u64,
+    /// What was sent last came after a silence, and nothing was heard since: the server may have closed
+    /// meanwhile.
+    was_quiet: bool,
 }
 
 impl Line {
@@ -104,8 +86,12 @@ impl Line {
             key,
             unsent: VecDeque::new(),
             wants_fin: false,
+            is_proxied: false,
             is_stalled: false,
             is_excused: false,
+            late_ms: 0,
+            quiet_ms: 0,
+            was_quiet: false,
         }
     }
 
@@ -117,11 +103,65 @@ impl Line {
     pub fn deliver(&mut self, most: usize) -> bool {
         let mut wire = self.wire.borrow_mut();
         let moved = wire.arrive(&mut self.unsent, most) > 0;
+        if moved {
+            self.was_quiet |= self.quiet_ms >= PATIENCE_MS;
+            self.quiet_ms = 0;
+        }
         if self.unsent.is_empty() && self.wants_fin && !wire.has_fin() {
             wire.send_fin();
             return true;
         }
         moved
+    }
+
+    /// Reads some of what there is.
+    pub fn take(&mut self, most: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if !self.is_stalled && self.wire.borrow_mut().take(most, &mut bytes) > 0 {
+            self.was_quiet = false;
+            self.quiet_ms = 0;
+        }
+        bytes
+    }
+
+    /// Time goes by.
+    pub fn pass(&mut self, ms: u64) {
+        let is_prompt = self.unsent.is_empty() && self.wire.borrow().is_prompt();
+        self.late_ms = if is_prompt { 0 } else { self.late_ms + ms };
+        self.is_excused |= self.late_ms >= PATIENCE_MS;
+        self.quiet_ms += ms;
+    }
+
+    /// It cannot expect that all goes well.
+    pub fn excuse(&mut self) {
+        self.is_excused = true;
+    }
+
+    pub fn reset(&mut self, keeps_arrived: bool) {
+        self.is_excused = true;
+        self.wire.borrow_mut().reset(keeps_arrived);
+    }
+
+    /// What may explain a failure.
+    pub fn explain(&self) -> String {
+        let Line { unsent, wants_fin, is_stalled, late_ms, quiet_ms, .. } = self;
+        format!(
+            "{} bytes unsent, wants_fin {wants_fin}, stalled {is_stalled}, late {late_ms} ms, quiet \
+             {quiet_ms} ms, {}",
+            unsent.len(),
+            self.wire.borrow().explain()
+        )
+    }
+
+    /// Whether the server has read all that was said, and neither end means to go.
+    pub fn is_settled(&self) -> bool {
+        self.unsent.is_empty() && !self.wants_fin && self.wire.borrow().is_settled()
+    }
+
+    /// Whether the server may have ended it in the middle of something.
+    pub fn is_excused(&self) -> bool {
+        let is_quiet = self.was_quiet || self.quiet_ms >= PATIENCE_MS && !self.unsent.is_empty();
+        self.is_excused || is_quiet || self.wire.borrow().is_broken
     }
 }
 
@@ -129,6 +169,19 @@ impl Line {
 pub struct Client {
     pub role: Role,
     pub line: Option<Line>,
+}
+
+impl Client {
+    /// Whether it listens, as it and the server know: then it is told of whatever ends that.
+    pub fn is_to_be_told(&self, rules: &Rules) -> bool {
+        let is_there = match &self.role {
+            Role::Subscriber(subscriber) => subscriber.is_listening(),
+            Role::MySql(client) => client.is_greeted(),
+            _ => false,
+        };
+        let may_be_cut = |line: &Line| rules.may_cut() && line.wire.borrow().was_full;
+        is_there && self.line.as_ref().is_some_and(|it| it.is_settled() && !may_be_cut(it))
+    }
 }
 
 pub enum Role {
@@ -172,15 +225,33 @@ impl Role {
         }
     }
 
-    /// The server has ended the connection.
-    pub fn ended(&self, line: &Line, context: &Context<'_>) {
-        let is_excused = line.is_excused || context.is_draining;
+    /// All is at rest: who asked has been answered.
+    pub fn check_answered(&self, line: &Line, context: &Context<'_>) {
         match self {
-            Role::Publisher(publisher) if !is_excused => publisher.check_answered(),
-            Role::MySql(client) if !is_excused => client.check_answered(),
+            Role::Publisher(publisher) if !may_be_ended(line, context) => {
+                publisher.check_answered(line)
+            }
+            Role::MySql(client) if !may_be_ended(line, context) => client.check_answered(line),
             _ => {}
         }
     }
+
+    /// The server has ended the connection.
+    pub fn ended(&self, line: &Line, context: &Context<'_>) {
+        if let Role::Subscriber(subscriber) = self
+            && !may_be_ended(line, context)
+        {
+            subscriber.check_ended(line, context);
+        }
+        if !context.is_draining {
+            self.check_answered(line, context);
+        }
+    }
+}
+
+/// Whether this connection may be ended in the midst of anything.
+fn may_be_ended(line: &Line, context: &Context<'_>) -> bool {
+    line.is_excused() || line.wire.borrow().was_full && context.rules.may_cut()
 }
 
 /// One masked text frame.
@@ -190,7 +261,7 @@ pub fn client_text_frame(random: &mut Random, payload: &[u8]) -> Vec<u8> {
 }
 
 fn vandalise(line: &mut Line, random: &mut Random) {
-    line.is_excused = true;
+    line.excuse();
     let bytes: &[u8] = random.pick(&[
         &b"GET /channels/a HTTP/1.1\r\nHost: localhost\r\nX"[..],
         b"\r\n\r\n\r\nWHAT\r\n\r\n",

@@ -1,7 +1,6 @@
 //! What comes over the wire, read by decoders written apart from the server: HTTP responses, chunks,
 //! event streams, server frames.
 
-use encke::proto::deflate::Decompressor;
 use serde_json::Value;
 
 /// Head of a response.
@@ -12,9 +11,13 @@ pub struct Head {
 }
 
 impl Head {
-    /// Whether the server may compress what follows, and the client.
-    pub fn agrees_to_compress(&self) -> bool {
-        self.header("Sec-WebSocket-Extensions").is_some()
+    /// How far back the server's messages may refer if they are compressed; `None`: they are not.
+    pub fn window_bits(&self) -> Option<u8> {
+        let agreed = self.header("Sec-WebSocket-Extensions")?;
+        let bits = |parameter: &str| {
+            parameter.trim().strip_prefix("server_max_window_bits=")?.parse().ok()
+        };
+        Some(agreed.split(';').find_map(bits).unwrap_or(15))
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -57,6 +60,12 @@ impl Reader {
 
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Whether nothing has begun that has not ended.
+    pub fn is_whole(&self) -> bool {
+        let is_endless = matches!(self.state, State::UntilClose | State::Other | State::ChunkSize);
+        self.bytes.is_empty() && (self.state == State::Head || is_endless)
     }
 
     /// Whether it stands between two responses.
@@ -164,6 +173,11 @@ pub struct StreamEvent {
 pub struct Lines(Vec<u8>);
 
 impl Lines {
+    /// Whether nothing has begun that has not ended.
+    pub fn is_whole(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn push(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
@@ -183,6 +197,12 @@ pub struct EventReader {
 }
 
 impl EventReader {
+    /// Whether nothing has begun that has not ended.
+    pub fn is_whole(&self) -> bool {
+        let pending = &self.pending;
+        self.lines.is_whole() && pending.data.is_none() && pending.id.is_none()
+    }
+
     /// The next event, or an id alone.
     pub fn next(&mut self) -> Option<StreamEvent> {
         while let Some(line) = self.lines.next() {
@@ -224,10 +244,10 @@ pub enum Frame {
 }
 
 /// Takes the first whole frame (RFC 6455 §5.2) off the front; the server neither masks nor fragments, and
-/// compresses where that was agreed on (RFC 7692).
-pub fn take_frame(bytes: &mut Vec<u8>, may_be_compressed: bool) -> Option<Frame> {
+/// compresses where that was agreed on (RFC 7692), with a window of so many bits.
+pub fn take_frame(bytes: &mut Vec<u8>, window_bits: Option<u8>) -> Option<Frame> {
     let (&first, &second) = (bytes.first()?, bytes.get(1)?);
-    let is_compressed = may_be_compressed && matches!(first, 0xc1 | 0xc2);
+    let is_compressed = window_bits.is_some() && matches!(first, 0xc1 | 0xc2);
     assert!(first >> 4 == 8 || is_compressed, "FIN and nothing reserved: {first:02x}");
     assert_eq!(second >> 7, 0, "a server does not mask");
     let (start, length) = match second {
@@ -238,10 +258,9 @@ pub fn take_frame(bytes: &mut Vec<u8>, may_be_compressed: bool) -> Option<Frame>
     let end = start + length as usize;
     let mut payload = bytes.get(start..end)?.to_vec();
     bytes.drain(..end);
-    if is_compressed {
+    if let Some(bits) = window_bits.filter(|_| is_compressed) {
         let sent = payload.len();
-        let mut decompressor = Decompressor::default();
-        payload = decompressor.decompress(&payload, 1 << 20).expect("it can be read").to_vec();
+        payload = inflate(payload, bits);
         assert!(sent < payload.len(), "or it would not be compressed");
     }
     Some(match first & 15 {
@@ -252,6 +271,41 @@ pub fn take_frame(bytes: &mut Vec<u8>, may_be_compressed: bool) -> Option<Frame>
         10 => Frame::Pong(payload),
         other => panic!("opcode {other}"),
     })
+}
+
+/// RFC 7692 §7.2.2, by zlib itself. What refers further back than the window is an error to it.
+#[cfg(feature = "deflate")]
+fn inflate(mut payload: Vec<u8>, window_bits: u8) -> Vec<u8> {
+    payload.extend([0, 0, 0xff, 0xff]);
+    let mut stream = flate2::Decompress::new_with_window_bits(false, window_bits);
+    let mut message = Vec::with_capacity(1 << 20);
+    let status = stream.decompress_vec(&payload, &mut message, flate2::FlushDecompress::Sync);
+    status.expect("it can be read");
+    assert_eq!(stream.total_in(), payload.len() as u64, "all of it");
+    message
+}
+
+#[cfg(not(feature = "deflate"))]
+fn inflate(_: Vec<u8>, _: u8) -> Vec<u8> {
+    panic!("nobody agreed to that")
+}
+
+/// RFC 7692 §7.2.1: a message as a client may compress it.
+#[cfg(feature = "deflate")]
+pub fn deflate(message: &[u8], window_bits: u8) -> Vec<u8> {
+    let level = flate2::Compression::fast();
+    let mut stream = flate2::Compress::new_with_window_bits(level, false, window_bits);
+    let mut payload = Vec::with_capacity(2 * message.len() + 100);
+    let status = stream.compress_vec(message, &mut payload, flate2::FlushCompress::Sync);
+    status.expect("there is room");
+    assert!(payload.ends_with(&[0, 0, 0xff, 0xff]), "a flush");
+    payload.truncate(payload.len() - 4);
+    payload
+}
+
+#[cfg(not(feature = "deflate"))]
+pub fn deflate(_: &[u8], _: u8) -> Vec<u8> {
+    panic!("nobody agreed to that")
 }
 
 /// JSON as somebody else reads it.

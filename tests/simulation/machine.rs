@@ -2,21 +2,25 @@
 //! how all that comes to rest. Who lives there is the matter of the worlds.
 
 use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use encke::engines::Engine;
-use encke::engines::memory::{Keep, Limits as EngineLimits, MemoryEngine};
+use encke::engines::memory::{Limits as EngineLimits, MemoryEngine};
 use encke::hub::clock::Now;
 use encke::hub::command::Command;
 use encke::hub::message::MessageId;
+use encke::server::limits::Limits;
 use encke::server::settings::Settings;
 use encke::server::{Holdings, Listener, Next, Server};
 
 use crate::client::Line;
+use crate::proxy::{ADDRESSES, header};
 use crate::support::late_engine::LateEngine;
 use crate::support::random::Random;
 use crate::truth::{Recorded, Truth};
-use crate::wire::{FakeSocket, Wire};
+use crate::wire::{FakeSocket, Weather, Wire};
 
 /// When the simulated world begins.
 pub const START: Now = Now { ms: 5_000, unix_second: 1_763_690_000, unix_nanos: 123_456_789 };
@@ -39,6 +43,21 @@ pub struct Machine {
     pending: Rc<Cell<usize>>,
     /// Real selectors tell more than what changed.
     has_full_events: bool,
+    /// Those in force.
+    limits: Limits,
+    /// All connections that may be open.
+    sockets: Vec<Socket>,
+    /// Milliseconds of Unix time, as somebody has set it.
+    unix_ms: u64,
+    does_clock_stand: bool,
+}
+
+/// A connection, as whoever counts connections sees it.
+struct Socket {
+    wire: Rc<RefCell<Wire>>,
+    address: Option<IpAddr>,
+    /// The address is not known before the server has read what the proxy says.
+    is_announced: bool,
 }
 
 /// What a world is made of.
@@ -73,6 +92,7 @@ impl Machine {
             assert_eq!(engine.take(), None, "nobody waits for an answer");
         }
         let engine = Box::new(Recorded { engine, truth: truth.clone() });
+        let limits = settings.limits.clone();
         Machine {
             server: Server::new(settings, engine, [7; 20], START),
             has_full_events: random.one_in(2),
@@ -82,27 +102,128 @@ impl Machine {
             next: Next::Idle,
             is_draining: false,
             pending,
+            limits,
+            sockets: Vec::new(),
+            unix_ms: START.unix_second * 1_000 + u64::from(START.unix_nanos) / 1_000_000,
+            does_clock_stand: false,
         }
     }
 
-    /// A new connection, unless the server has no place for it.
+    /// A new connection, unless the server has no place for it: then it says so, and has a reason.
     pub fn connect(&mut self, listener: Listener) -> Option<Line> {
-        let to_server_max = self.random.pick(&[200, 4_000, 200_000]);
-        let to_client_max = self.random.pick(&[64, 1_000, 20_000, 300_000]);
-        let wire = Wire::new(self.truth.clone(), to_server_max, to_client_max);
-        let wire = Rc::new(RefCell::new(wire));
-        let key = self.server.accept(FakeSocket(wire.clone()), listener, self.now)?;
-        Some(Line::new(wire, key))
+        let weather = Weather::draw(&mut self.random);
+        self.connect_in(weather, listener)
     }
 
-    /// Both clocks go on; true if a new second has begun.
-    pub fn pass(&mut self, ms: u64) -> bool {
-        let before = self.now.ms / 1000;
+    pub fn connect_in(&mut self, weather: Weather, listener: Listener) -> Option<Line> {
+        let is_fair = weather.odd_one_in.is_none()
+            && weather.breaks_at.is_none()
+            && weather.at_once_max > 1_000;
+        let address = self.random.pick(&ADDRESSES).map(|text| text.parse().expect("an address"));
+        let is_proxied = self.random.one_in(8);
+        let mut wire = self.new_wire();
+        wire.set_weather(weather);
+        wire.peer = address.filter(|_| !is_proxied).map(|address: IpAddr| (address, 1_234).into());
+        let wire = Rc::new(RefCell::new(wire));
+        let socket = FakeSocket(wire.clone());
+        let (least, most) = self.count_from(address);
+        let has_room = self.server.connections() < self.limits.connections_max;
+        let key = match is_proxied {
+            true => self.server.accept_proxied(socket, listener, self.now),
+            false => self.server.accept(socket, listener, self.now),
+        };
+        let per_address = self.limits.connections_per_address_max;
+        let is_counted = !is_proxied && address.is_some_and(|address| !address.is_loopback());
+        let may_refuse = self.limits.connects_per_second_per_address_max > 0 || per_address <= most;
+        let must_refuse = per_address <= least && per_address > 0;
+        let Some(key) = key else {
+            let is_one_too_many = is_counted && may_refuse && self.counts_addresses();
+            assert!(self.is_draining || !has_room || is_one_too_many, "refused for no reason");
+            if is_fair {
+                check_refusal(&mut wire.borrow_mut(), listener);
+            }
+            return None;
+        };
+        assert!(has_room && !self.is_draining, "one more than may");
+        assert!(!(is_counted && must_refuse), "one more than may come from there");
+        if self.random.one_in(100) {
+            self.server.abandon(key, &io::Error::other("no more watches"));
+            assert!(wire.borrow().is_closed, "nobody would ever look at it");
+            return None;
+        }
+        self.sockets.push(Socket { wire: wire.clone(), address, is_announced: is_proxied });
+        let mut line = Line::new(wire, key);
+        if is_proxied {
+            line.send(&header(address, &mut self.random));
+            line.is_proxied = true;
+            self.excuse_proxied(&mut line);
+        }
+        Some(line)
+    }
+
+    /// There may be too many from where a proxy says: then there are no words for it.
+    fn excuse_proxied(&self, line: &mut Line) {
+        if line.is_proxied && self.counts_addresses() {
+            line.excuse();
+        }
+    }
+
+    fn new_wire(&mut self) -> Wire {
+        let to_server_max = self.random.pick(&[200, 4_000, 200_000]);
+        let to_client_max = self.random.pick(&[64, 1_000, 20_000, 300_000]);
+        Wire::new(self.truth.clone(), to_server_max, to_client_max)
+    }
+
+    fn counts_addresses(&self) -> bool {
+        let limits = &self.limits;
+        limits.connections_per_address_max > 0 || limits.connects_per_second_per_address_max > 0
+    }
+
+    /// How many are here from an address: surely, and at the most.
+    fn count_from(&mut self, address: Option<IpAddr>) -> (usize, usize) {
+        self.sockets.retain(|socket| !socket.wire.borrow().is_closed);
+        let here = self.sockets.iter().filter(|socket| socket.address == address);
+        let most = here.clone().count();
+        (here.filter(|socket| !socket.is_announced).count(), most)
+    }
+
+    /// Both clocks go on.
+    pub fn pass(&mut self, ms: u64) {
         self.now.ms += ms;
-        let seconds = self.now.ms / 1000 - before;
-        self.now.unix_second += seconds;
-        self.now.unix_nanos = (self.now.ms % 1000) as u32 * 1_000_000;
-        seconds > 0
+        if !self.does_clock_stand {
+            self.unix_ms += ms;
+        }
+        self.show_clock();
+    }
+
+    fn show_clock(&mut self) {
+        self.now.unix_second = self.unix_ms / 1_000;
+        self.now.unix_nanos = (self.unix_ms % 1_000) as u32 * 1_000_000;
+        self.truth.borrow_mut().now_ms = self.now.ms;
+    }
+
+    /// Somebody sets the clock on the wall, or it stops, or goes on.
+    pub fn set_clock(&mut self) {
+        const HOUR_MS: i64 = 3_600_000;
+        let far =
+            [-3 * HOUR_MS, 3 * HOUR_MS, 1_000 * HOUR_MS, -400_000 * HOUR_MS, -700_000 * HOUR_MS];
+        match self.random.below(4) {
+            0 => self.does_clock_stand = !self.does_clock_stand,
+            1 => self.unix_ms = self.unix_ms.saturating_add_signed(self.random.pick(&far)),
+            _ => {
+                let near = self.random.pick(&[-5_000, -1_000, -1, 1, 999, 2_000, 40_000]);
+                self.unix_ms = self.unix_ms.saturating_add_signed(near);
+            }
+        }
+        self.show_clock();
+    }
+
+    /// Other settings, for who is here and who comes.
+    pub fn reload(&mut self, settings: Settings, engine: EngineLimits, lines: Vec<&mut Line>) {
+        self.limits = settings.limits.clone();
+        self.server.reload(settings, engine, self.now).expect("few tenants");
+        self.server.verify();
+        lines.into_iter().for_each(|line| self.excuse_proxied(line));
     }
 
     /// One round of the reactor.
@@ -120,6 +241,16 @@ impl Machine {
             self.server.ready(key, event, self.now);
         }
         self.next = self.server.turn(self.now);
+        self.check_next();
+    }
+
+    /// It never sleeps so long that something would be late.
+    fn check_next(&self) {
+        match self.next {
+            Next::Now => {}
+            Next::After(ms) => assert!((1..=1_000).contains(&ms), "{:?}", self.next),
+            Next::Idle => assert_eq!(self.server.holdings(), Holdings::default()),
+        }
     }
 
     /// Every link in the server holds, and nobody is there but whom the network knows.
@@ -174,11 +305,16 @@ pub trait Inhabited {
                 return self.verify();
             }
         }
+        let lines: Vec<String> = self.lines().iter().map(|line| line.explain()).collect();
         let machine = self.machine();
-        panic!("it never comes to rest: {:?} {:?}", machine.next, machine.server.holdings());
+        let held = machine.server.holdings();
+        panic!("it never comes to rest: {:?} {held:?} {lines:#?}", machine.next);
     }
 
     fn pass(&mut self, ms: u64) {
+        for line in self.lines() {
+            line.pass(ms);
+        }
         self.machine().pass(ms);
     }
 
@@ -196,7 +332,7 @@ pub trait Inhabited {
             (0..self.lines().len()).map(|_| self.machine().random.one_in(3)).collect();
         for (line, is_rude) in self.lines().into_iter().zip(rude) {
             match is_rude {
-                true => line.wire.borrow_mut().reset(false),
+                true => line.reset(false),
                 false => line.wants_fin = true,
             }
         }
@@ -220,20 +356,18 @@ pub trait Inhabited {
     }
 }
 
-/// What channels keep: everything, or hardly anything.
-pub fn draw_keep(random: &mut Random, is_roomy: bool) -> Keep {
-    match is_roomy {
-        true => Keep {
-            messages_max: 1_000_000,
-            seconds_max: 1_000_000,
-            bytes_max: usize::MAX,
-            is_listed: true,
-        },
-        false => Keep {
-            messages_max: random.pick(&[1, 5, 100]),
-            seconds_max: random.pick(&[3, 600]),
-            bytes_max: random.pick(&[2_000, 256 * 1024]),
-            is_listed: random.one_in(2),
-        },
+/// Who finds no place is told so in one breath, in the words of the protocol.
+fn check_refusal(wire: &mut Wire, listener: Listener) {
+    let mut words = Vec::new();
+    wire.widen();
+    wire.take(usize::MAX, &mut words);
+    let is_cut = wire.was_full;
+    match listener {
+        Listener::CometQl => assert_eq!(&words[4..7], b"\xff\x10\x04", "ERR 1040"),
+        _ => {
+            assert!(words.starts_with(b"HTTP/1.1 503 "), "{words:?}");
+            assert!(is_cut || words.ends_with(b"\r\n\r\n"), "{words:?}");
+        }
     }
+    assert!(wire.is_at_end(), "and that is all");
 }

@@ -11,7 +11,9 @@ mod client;
 mod comet;
 mod decode;
 mod machine;
+mod proxy;
 mod publisher;
+mod rules;
 mod subscriber;
 mod symptoms;
 mod truth;
@@ -67,28 +69,28 @@ fn seeds(few: u64) -> std::ops::Range<u64> {
 
 #[test]
 fn with_the_engine_in_memory() {
-    for seed in seeds(100) {
+    for seed in seeds(200) {
         simulate(seed, false);
     }
 }
 
 #[test]
 fn with_an_engine_that_answers_late() {
-    for seed in seeds(100) {
+    for seed in seeds(200) {
         simulate(seed, true);
     }
 }
 
 #[test]
 fn pages_with_the_engine_in_memory() {
-    for seed in seeds(60) {
+    for seed in seeds(200) {
         simulate_pages(seed, false);
     }
 }
 
 #[test]
 fn pages_with_an_engine_that_answers_late() {
-    for seed in seeds(60) {
+    for seed in seeds(200) {
         simulate_pages(seed, true);
     }
 }

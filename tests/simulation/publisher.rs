@@ -4,10 +4,10 @@
 use std::collections::VecDeque;
 
 use encke::hub::message::TenantId;
-use encke::proto::deflate::Compressor;
 
-use crate::client::{Claim, Context, Line, TENANTS};
-use crate::decode::{Frame, Head, Part, Reader, json, take_frame};
+use crate::client::{Claim, Context, Line};
+use crate::decode::{Frame, Head, Part, Reader, deflate, json, take_frame};
+use crate::rules::{Rules, TENANTS};
 use crate::subscriber::parse_id;
 use crate::support::websocket::client_frame;
 
@@ -18,6 +18,8 @@ struct Asked {
     is_head_only: bool,
     /// What it publishes.
     data: Option<Vec<u8>>,
+    /// How often the key had changed when it was asked.
+    rekeys: usize,
 }
 
 /// A program with one connection that it keeps, asking without waiting.
@@ -57,7 +59,7 @@ impl Publisher {
             0 => line.wants_fin = true,
             1 => {
                 let headers = "Connection: close\r\n";
-                self.request(line, "GET", "/stats", headers, b"", NUMBERS);
+                self.request(line, context.rules, "GET /stats", headers, b"", NUMBERS);
                 line.wants_fin = context.random.one_in(2);
                 self.is_last = true;
             }
@@ -68,22 +70,36 @@ impl Publisher {
     fn ask(&mut self, line: &mut Line, context: &mut Context<'_>) {
         let channel = context.random.pick(&context.rules.channels);
         match context.random.below(24) {
-            0 => self.request(line, "GET", "/channels/a,b?last=1000", "", b"", OK),
-            1 => self.request(line, "GET", &format!("/channels/{channel}/presence"), "", b"", OK),
-            2 => self.request(line, "GET", "/channels", "", b"", OK),
-            3 => self.request(line, "GET", "/stats", "", b"", NUMBERS),
-            4 => self.request(line, "HEAD", "/channels/a", "", b"", OK),
-            5 => self.request(line, "OPTIONS", "/channels/a", "", b"", &[204]),
-            6 => self.request(line, "PUT", "/channels/a", "", b"", &[405]),
-            7 => self.request(line, "GET", "/channels/a%20b", "", b"", &[400]),
-            8 => self.request(line, "GET", "/channels/a/b/c", "", b"", &[404]),
+            0 => self.request(line, context.rules, "GET /channels/a,b?last=1000", "", b"", OK),
+            1 => self.request(
+                line,
+                context.rules,
+                &format!("GET /channels/{channel}/presence"),
+                "",
+                b"",
+                OK,
+            ),
+            2 => self.request(line, context.rules, "GET /channels", "", b"", OK),
+            3 => self.request(line, context.rules, "GET /stats", "", b"", NUMBERS),
+            4 => self.request(line, context.rules, "HEAD /channels/a", "", b"", OK),
+            5 => self.request(line, context.rules, "OPTIONS /channels/a", "", b"", &[204]),
+            6 => self.request(line, context.rules, "PUT /channels/a", "", b"", &[405]),
+            7 => self.request(line, context.rules, "GET /channels/a%20b", "", b"", &[400]),
+            8 => self.request(line, context.rules, "GET /channels/a/b/c", "", b"", &[404]),
             9 if self.tenant.0 == 0 => {
                 for _ in 0..4 {
-                    self.request(line, "GET", "/", "", b"", OK);
+                    self.request(line, context.rules, "GET /", "", b"", OK);
                 }
             }
             10 if context.random.one_in(4) => {
-                self.request(line, "DELETE", &format!("/channels/{channel}"), "", b"", &[200, 404]);
+                self.request(
+                    line,
+                    context.rules,
+                    &format!("DELETE /channels/{channel}"),
+                    "",
+                    b"",
+                    &[200, 404],
+                );
             }
             11 => self.publish_in_chunks(line, context),
             _ => self.publish(line, context),
@@ -104,8 +120,8 @@ impl Publisher {
             1 => format!("Idempotency-Key: key-{}\r\n", *context.counter),
             _ => String::new(),
         };
-        let path = format!("/channels/{}?event=e", channels.join(","));
-        self.request(line, "POST", &path, &headers, &data, OK);
+        let what = format!("POST /channels/{}?event=e", channels.join(","));
+        self.request(line, context.rules, &what, &headers, &data, OK);
     }
 
     /// Very many at once.
@@ -117,7 +133,7 @@ impl Publisher {
             let channels = context.rules.channels.join(",");
             *context.counter += 1;
             let data = format!("#{}#", context.counter).into_bytes();
-            self.request(line, "POST", &format!("/channels/{channels}"), "", &data, OK);
+            self.request(line, context.rules, &format!("POST /channels/{channels}"), "", &data, OK);
         }
     }
 
@@ -131,32 +147,36 @@ impl Publisher {
         }
         body.extend_from_slice(b"0\r\n\r\n");
         let headers = "Transfer-Encoding: chunked\r\n";
-        self.send(line, "POST", "/channels/a", headers, &body);
-        self.asked.push_back(Asked { statuses: OK, is_head_only: false, data: Some(data) });
+        self.send(line, context.rules, "POST /channels/a", headers, &body);
+        let (data, rekeys) = (Some(data), context.rules.rekeys);
+        self.asked.push_back(Asked { statuses: OK, is_head_only: false, data, rekeys });
     }
 
     fn request(
         &mut self,
         line: &mut Line,
-        method: &str,
-        path: &str,
+        rules: &Rules,
+        what: &str,
         headers: &str,
         body: &[u8],
         statuses: &'static [u16],
     ) {
-        let is_post = method == "POST";
+        let is_post = what.starts_with("POST");
         let mut headers = headers.to_owned();
         if is_post {
             headers.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
-        self.send(line, method, path, &headers, body);
+        self.send(line, rules, what, &headers, body);
         let data = is_post.then(|| body.to_vec());
-        self.asked.push_back(Asked { statuses, is_head_only: method == "HEAD", data });
+        let (is_head_only, rekeys) = (what.starts_with("HEAD"), rules.rekeys);
+        self.asked.push_back(Asked { statuses, is_head_only, data, rekeys });
     }
 
-    fn send(&self, line: &mut Line, method: &str, path: &str, headers: &str, body: &[u8]) {
+    /// Sends `GET /a` or the like.
+    fn send(&self, line: &mut Line, rules: &Rules, what: &str, headers: &str, body: &[u8]) {
         let shop = &TENANTS[usize::from(self.tenant.0)];
-        let (prefix, authorization) = (shop.prefix(), shop.authorization());
+        let (prefix, authorization) = (shop.prefix(), rules.authorization(shop));
+        let (method, path) = what.split_once(' ').expect("a method");
         let head = format!(
             "{method} {prefix}{path} HTTP/1.1\r\nHost: localhost\r\n{authorization}{headers}\r\n"
         );
@@ -181,22 +201,41 @@ impl Publisher {
     fn on_answer(&mut self, line: &mut Line, context: &mut Context<'_>) {
         let body = std::mem::take(&mut self.body);
         let status = self.head.as_ref().map_or(0, |head| head.status);
-        let may_refuse = context.rules.is_tight || context.is_draining;
+        let is_last =
+            self.head.as_ref().is_some_and(|head| head.header("Connection") == Some("close"));
         let Some(asked) = self.asked.pop_front() else {
             // Nothing was asked: the server says that it has waited long enough.
             assert!(matches!(status, 408 | 503), "{status} for nothing");
             return;
         };
         if status == 408 {
-            assert!(line.is_excused, "408 for a request that came");
+            assert!(line.is_excused(), "408 for a request, {}", line.explain());
             line.wants_fin = true;
             return;
         }
+        let tight = &context.rules.tight;
+        let was_rekeyed = asked.rekeys != context.rules.rekeys;
+        let has_reason = match status {
+            // Whose key went while its body came is a guest, and there may be no room for guests.
+            503 if was_rekeyed && asked.data.is_some() => true,
+            503 => {
+                (asked.data.is_some() && tight.histories)
+                    || (is_last && tight.bodies)
+                    || context.is_draining
+            }
+            401 => was_rekeyed,
+            _ => false,
+        };
         assert!(
-            asked.statuses.contains(&status) || (status == 503 && may_refuse),
+            asked.statuses.contains(&status) || has_reason,
             "{status} {}",
             String::from_utf8_lossy(&body)
         );
+        if has_reason && is_last {
+            // What was asked after it is not answered.
+            line.excuse();
+            line.wants_fin = true;
+        }
         if let (Some(data), 200) = (asked.data, status) {
             let answer = json(std::str::from_utf8(&body).expect("JSON is text"));
             let id = parse_id(answer["id"].as_str().expect("an id"));
@@ -204,8 +243,14 @@ impl Publisher {
         }
     }
 
-    pub fn check_answered(&self) {
-        assert!(self.asked.is_empty(), "never answered, after {:?}: {:?}", self.head, self.asked);
+    pub fn check_answered(&self, line: &Line) {
+        let about = line.explain();
+        assert!(
+            self.asked.is_empty(),
+            "not answered after {:?}: {:?}, {about}",
+            self.head,
+            self.asked
+        );
         assert!(self.reader.is_between(), "the last answer is not whole");
     }
 }
@@ -216,13 +261,13 @@ pub struct EchoClient {
     frames: Vec<u8>,
     reader: Reader,
     is_open: bool,
-    compresses: bool,
+    window_bits: Option<u8>,
 }
 
 impl EchoClient {
     pub fn new() -> EchoClient {
         let (sent, frames) = (VecDeque::new(), Vec::new());
-        EchoClient { sent, frames, reader: Reader::new(), is_open: false, compresses: false }
+        EchoClient { sent, frames, reader: Reader::new(), is_open: false, window_bits: None }
     }
 
     pub fn open(&mut self, line: &mut Line) {
@@ -254,12 +299,9 @@ impl EchoClient {
 
     /// In one frame or in two, with a ping between; every other one compressed, if it is worth it.
     fn say(&self, line: &mut Line, context: &mut Context<'_>, data: &[u8]) {
-        let mut compressor = Compressor::default();
-        let compressed = match self.compresses && self.sent.len() % 2 == 1 {
-            true => compressor.compress(15, data),
-            false => None,
-        };
-        let (rsv1, data) = compressed.map_or((0, data), |data| (0x40, data));
+        let is_compressed = self.window_bits.is_some() && self.sent.len() % 2 == 1;
+        let compressed = is_compressed.then(|| deflate(data, context.random.pick(&[9, 12, 15])));
+        let (rsv1, data) = compressed.as_ref().map_or((0, data), |data| (0x40, data));
         if context.random.one_in(2) {
             let mask = (context.random.next() as u32).to_be_bytes();
             return line.send(&client_frame(0x81 | rsv1, mask, data));
@@ -276,15 +318,16 @@ impl EchoClient {
             match part {
                 Part::Head(head, _) => {
                     self.is_open = head.status == 101;
-                    self.compresses = head.agrees_to_compress();
-                    assert!(self.is_open || context.is_draining || line.is_excused);
+                    self.window_bits = head.window_bits();
+                    let may_refuse = context.is_draining || context.rules.tight.bodies;
+                    assert!(self.is_open || may_refuse || line.is_excused(), "{head:?}");
                 }
                 Part::Data(data) => self.frames.extend_from_slice(&data),
                 Part::End => {}
             }
         }
         while self.is_open
-            && let Some(frame) = take_frame(&mut self.frames, self.compresses)
+            && let Some(frame) = take_frame(&mut self.frames, self.window_bits)
         {
             match frame {
                 Frame::Text(text) => {
@@ -295,7 +338,14 @@ impl EchoClient {
                 Frame::Ping(data) => line.send(&client_frame(0x8a, [0; 4], &data)),
                 Frame::Pong(data) => assert_eq!(data, b"?"),
                 Frame::Close(code) => {
-                    assert!(code == Some(1000) || context.is_draining, "{code:?}");
+                    let tight = &context.rules.tight;
+                    let has_reason = match code {
+                        Some(1000) => true,
+                        Some(1008) => tight.pings,
+                        Some(1013) => tight.bodies,
+                        _ => context.is_draining,
+                    };
+                    assert!(has_reason, "{code:?}");
                     line.wants_fin = true;
                 }
             }
@@ -357,7 +407,8 @@ impl MySqlClient {
         while let Some((sequence, payload)) = take_packet(&mut self.bytes) {
             match (&self.stage, payload[0]) {
                 (_, 0xff) if u16::from_le_bytes([payload[1], payload[2]]) == 1053 => {
-                    assert!(context.is_draining);
+                    assert!(context.is_draining || context.rules.tight.bodies);
+                    line.excuse();
                     self.farewell = Some(1053);
                     line.wants_fin = true;
                 }
@@ -379,8 +430,14 @@ impl MySqlClient {
         }
     }
 
-    pub fn check_answered(&self) {
-        assert!(self.stage != Stage::Ready || self.asked == 0, "a statement was never answered");
+    /// Whether it knows that it speaks with the server.
+    pub fn is_greeted(&self) -> bool {
+        self.stage != Stage::Greeting
+    }
+
+    pub fn check_answered(&self, line: &Line) {
+        let is_answered = self.stage != Stage::Ready || self.asked == 0;
+        assert!(is_answered, "a statement was never answered, {}", line.explain());
     }
 }
 

@@ -20,6 +20,14 @@ pub struct Truth {
     /// Every message for a user.
     pub personals: Vec<Rc<Personal>>,
     last: HashMap<TenantId, MessageId>,
+    /// The moment, by the clock that nobody sets.
+    pub now_ms: u64,
+    /// When each message left the feed, by the same clock.
+    times: Vec<u64>,
+    /// When each personal message was sent.
+    pub personal_times: Vec<u64>,
+    /// When each text for a user was sent: a late engine keeps it some time after that.
+    sent_ms: HashMap<Vec<u8>, u64>,
 }
 
 impl Truth {
@@ -42,6 +50,17 @@ impl Truth {
         self.by_channel.entry(key).or_default().push(index);
         self.by_id.insert((message.tenant, message.id), index);
         self.messages.push(message.clone());
+        self.times.push(self.now_ms);
+    }
+
+    /// Whether anything of a tenant after a cursor is older than so many seconds, or nearly.
+    pub fn has_older(&self, tenant: TenantId, cursor: MessageId, seconds: u64) -> bool {
+        let is_old = |index: &usize| self.times[*index] + seconds * 1_000 <= self.now_ms + 1_000;
+        let is_after = |index: &usize| {
+            let message = &self.messages[*index];
+            message.tenant == tenant && message.id > cursor
+        };
+        (0..self.messages.len()).any(|index| is_after(&index) && is_old(&index))
     }
 
     pub fn find(&self, tenant: TenantId, id: MessageId) -> Option<usize> {
@@ -88,13 +107,19 @@ impl Engine for Recorded {
         if let Command::Kick { tenant, .. } = &command {
             self.truth.borrow_mut().tenants_with_deletions.insert(*tenant);
         }
+        if let Command::DeliverToUsers { messages, .. } = &command {
+            let sent_ms = &mut self.truth.borrow_mut().sent_ms;
+            sent_ms.extend(messages.iter().map(|it| (it.data.as_bytes().to_vec(), now.ms)));
+        }
         self.engine.submit(token, command, now);
     }
 
     fn take(&mut self) -> Option<Output> {
         let output = self.engine.take();
         if let Some(Output::Happened(Happened::ToUser(message))) = &output {
-            self.truth.borrow_mut().personals.push(message.clone());
+            let truth = &mut *self.truth.borrow_mut();
+            truth.personals.push(message.clone());
+            truth.personal_times.push(truth.sent_ms[message.data.as_bytes()]);
         }
         if let Some(Output::Happened(Happened::Published(message))) = &output {
             self.truth.borrow_mut().add(message);

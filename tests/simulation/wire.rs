@@ -1,5 +1,6 @@
 //! A TCP connection as the kernel shows it: two byte queues with room for so much, and an edge-triggered
-//! selector that tells of a change once.
+//! selector that tells of a change once. In bad weather calls move a byte at a time, are for nothing, or
+//! find that it broke a moment ago.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -10,7 +11,41 @@ use std::rc::Rc;
 use encke::server::Readiness;
 use encke::server::socket::Socket;
 
+use crate::support::random::Random;
 use crate::truth::Truth;
+
+/// What the network does that nobody at its ends wants.
+pub struct Weather {
+    pub random: Random,
+    /// Most bytes that one call moves.
+    pub at_once_max: usize,
+    /// One call in so many is for nothing, and one look at the selector.
+    pub odd_one_in: Option<usize>,
+    /// At this call from now it breaks, in the midst of whatever the server does.
+    pub breaks_at: Option<usize>,
+}
+
+impl Weather {
+    pub fn fair() -> Weather {
+        let random = Random::new(0);
+        Weather { random, at_once_max: usize::MAX, odd_one_in: None, breaks_at: None }
+    }
+
+    /// Every second network is a good one.
+    pub fn draw(random: &mut Random) -> Weather {
+        let is_bad = random.one_in(2);
+        Weather {
+            random: Random::new(random.next()),
+            at_once_max: if is_bad { random.pick(&[1, 5, 1_000, usize::MAX]) } else { usize::MAX },
+            odd_one_in: if is_bad { random.pick(&[None, Some(3), Some(20)]) } else { None },
+            breaks_at: random.one_in(12).then(|| 1 + random.below(40)),
+        }
+    }
+
+    fn is_odd(&mut self) -> bool {
+        self.odd_one_in.is_some_and(|often| self.random.one_in(often))
+    }
+}
 
 /// Both ends of one connection, and what the selector has to say of the server's.
 pub struct Wire {
@@ -32,6 +67,12 @@ pub struct Wire {
     marks: VecDeque<(u64, usize)>,
     written: u64,
     truth: Rc<RefCell<Truth>>,
+    weather: Weather,
+    /// It broke by itself.
+    pub is_broken: bool,
+    /// There was a time when more waited than the network took.
+    pub was_full: bool,
+    pub peer: Option<SocketAddr>,
 }
 
 impl Wire {
@@ -51,11 +92,20 @@ impl Wire {
             marks: VecDeque::new(),
             written: 0,
             truth,
+            weather: Weather::fair(),
+            is_broken: false,
+            was_full: false,
+            peer: None,
         }
     }
 
-    /// The network has become a fast one.
+    pub fn set_weather(&mut self, weather: Weather) {
+        self.weather = weather;
+    }
+
+    /// The network has become a fast and a good one.
     pub fn widen(&mut self) {
+        self.weather = Weather::fair();
         self.to_client_max = self.to_client_max.max(50_000);
         self.to_server_max = self.to_server_max.max(50_000);
         self.take(0, &mut Vec::new());
@@ -125,6 +175,11 @@ impl Wire {
     /// What the selector tells, once. `is_full`: a real one also tells what else is true at the moment.
     pub fn take_event(&mut self, is_full: bool) -> Option<Readiness> {
         let mut event = std::mem::take(&mut self.event);
+        if self.weather.is_odd() {
+            // Nobody knows why.
+            event.readable |= self.weather.random.one_in(2);
+            event.writable |= self.weather.random.one_in(2);
+        }
         if event == Readiness::default() || self.is_closed {
             return None;
         }
@@ -134,6 +189,55 @@ impl Wire {
             event.read_closed |= self.client_fin;
         }
         Some(event)
+    }
+
+    /// What may explain a failure.
+    pub fn explain(&self) -> String {
+        let Wire { client_fin, server_fin, is_reset, is_closed, was_full, written, .. } = self;
+        format!(
+            "client fin {client_fin}, server fin {server_fin}, reset {is_reset}, closed {is_closed}, \
+             full {was_full}, {written} bytes written, {} not read by the server, {} by the client",
+            self.to_server.len(),
+            self.to_client.len()
+        )
+    }
+
+    /// The server has read everything, and nobody has ended it.
+    pub fn is_settled(&self) -> bool {
+        let is_ended = self.is_over() || self.client_fin || self.server_fin;
+        self.to_server.is_empty() && !is_ended && self.weather.breaks_at.is_none()
+    }
+
+    /// Neither end has anything to hear of the other.
+    pub fn is_prompt(&self) -> bool {
+        self.to_client.is_empty() && !self.has_event()
+    }
+
+    /// Once in a while a call is for nothing. Then the selector tells again.
+    fn meets_weather(&mut self, is_read: bool) -> io::Result<()> {
+        if let Some(calls) = &mut self.weather.breaks_at {
+            *calls -= 1;
+            if *calls == 0 {
+                self.weather.breaks_at = None;
+                let keeps_arrived = self.weather.random.one_in(2);
+                self.reset(keeps_arrived);
+                self.is_broken = true;
+            }
+        }
+        if !self.weather.is_odd() || self.is_over() {
+            return Ok(());
+        }
+        if self.weather.random.one_in(2) {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        match is_read {
+            true => self.event.readable = true,
+            false => {
+                self.was_full = true;
+                self.event.writable = true;
+            }
+        }
+        Err(ErrorKind::WouldBlock.into())
     }
 
     pub fn has_event(&self) -> bool {
@@ -155,8 +259,12 @@ pub struct FakeSocket(pub Rc<RefCell<Wire>>);
 impl Socket for FakeSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut wire = self.0.borrow_mut();
-        let count = buffer.len().min(wire.to_server.len());
+        wire.meets_weather(true)?;
+        let there = buffer.len().min(wire.to_server.len());
+        let count = there.min(wire.weather.at_once_max);
         if count > 0 {
+            // The rest comes a moment later, as far as anybody can tell.
+            wire.event.readable |= count < there;
             let mut at = 0;
             move_bytes(&mut wire.to_server, count, |bytes| {
                 buffer[at..at + bytes.len()].copy_from_slice(bytes);
@@ -174,13 +282,18 @@ impl Socket for FakeSocket {
     fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut wire = self.0.borrow_mut();
         assert!(!wire.server_fin, "nothing is written after the end");
+        wire.meets_weather(false)?;
         if wire.is_reset {
             return Err(ErrorKind::BrokenPipe.into());
         }
         let mut room = wire.to_client_max.saturating_sub(wire.to_client.len());
         let total: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+        wire.was_full |= room.min(wire.weather.at_once_max) < total;
+        wire.was_refused |= room < total;
+        // There is room for the rest at once.
+        wire.event.writable |= wire.weather.at_once_max < room.min(total);
+        room = room.min(wire.weather.at_once_max);
         let count = room.min(total);
-        wire.was_refused |= count < total;
         if count == 0 && total > 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -205,7 +318,7 @@ impl Socket for FakeSocket {
     }
 
     fn peer(&self) -> Option<SocketAddr> {
-        None
+        self.0.borrow().peer
     }
 }
 

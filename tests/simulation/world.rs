@@ -1,16 +1,15 @@
 //! One seed: a server, its clients, the network between them, and a clock. Each step one thing happens.
 
-use encke::engines::memory::Limits as EngineLimits;
 use encke::hub::message::TenantId;
-use encke::server::limits::Limits;
-use encke::server::settings::{Echo, Origins, Settings, Tenant};
 use encke::server::{Holdings, Listener, Next};
 
-use crate::client::{Claim, Client, Context, Line, Role, Rules, TENANTS};
-use crate::machine::{Inhabited, Machine, Plan, draw_keep};
+use crate::client::{Claim, Client, Context, Line, Role};
+use crate::machine::{Inhabited, Machine, Plan};
 use crate::publisher::{EchoClient, MySqlClient, Publisher};
+use crate::rules::{Rules, TENANTS};
 use crate::subscriber::{Form, Subscriber};
 use crate::support::random::Random;
+use crate::wire::Weather;
 
 /// Kinds of clients that need bytes of their own: transports, raw or JSON, callbacks, watching or not.
 const FORMATS_MAX: u64 = 2 * (2 + 2 + 2 + 3 + 1);
@@ -26,16 +25,8 @@ pub struct World {
 impl World {
     pub fn new(seed: u64, is_late: bool) -> World {
         let mut random = Random::new(seed);
-        let is_roomy = !random.one_in(3);
-        let is_tight = random.one_in(4);
-        let engine = engine_limits(&mut random, is_roomy);
-        let settings = settings(&mut random, is_tight);
-        let rules = Rules {
-            channels: vec!["a", "b", "c", "d", "e"],
-            is_roomy,
-            is_tight,
-            payload_bytes_max: random.pick(&[300, 4_000, 25_000]),
-        };
+        let rules = Rules::draw(&mut random, is_late);
+        let (settings, engine) = (rules.settings.clone(), rules.engine.clone());
         World {
             machine: Machine::new(random, Plan { settings, engine, is_late, first: Vec::new() }),
             clients: Vec::new(),
@@ -52,13 +43,16 @@ impl World {
             self.step();
         }
         step_to(steps);
+        if self.machine.random.one_in(3) {
+            return self.shut_down(false);
+        }
         self.gather();
         self.check_at_rest();
         self.check_counts();
         if self.machine.random.one_in(2) {
             self.everybody_leaves();
         } else {
-            self.shut_down();
+            self.shut_down(true);
         }
     }
 
@@ -74,6 +68,8 @@ impl World {
             86..=87 => self.reset(),
             88..=89 => self.half_close(),
             90..=96 => self.pass_time(),
+            97 => self.machine.set_clock(),
+            98 if self.machine.random.one_in(3) => self.reload(),
             _ => {}
         }
         self.turn();
@@ -189,12 +185,8 @@ impl World {
 
     /// A client reads; true if there was anything.
     fn read(&mut self, index: usize, most: usize) -> bool {
-        let Some(line) = &self.clients[index].line else { return false };
-        if line.is_stalled {
-            return false;
-        }
-        let mut bytes = Vec::new();
-        line.wire.borrow_mut().take(most, &mut bytes);
+        let Some(line) = &mut self.clients[index].line else { return false };
+        let bytes = line.take(most);
         if bytes.is_empty() {
             return false;
         }
@@ -206,7 +198,6 @@ impl World {
         let Some(index) = self.somebody() else { return };
         self.with_client(index, |_, line, _| {
             line.is_stalled = !line.is_stalled;
-            line.is_excused |= line.is_stalled;
         });
     }
 
@@ -214,8 +205,7 @@ impl World {
         let Some(index) = self.somebody() else { return };
         let keeps_arrived = self.machine.random.one_in(2);
         self.with_client(index, |_, line, _| {
-            line.is_excused = true;
-            line.wire.borrow_mut().reset(keeps_arrived);
+            line.reset(keeps_arrived);
         });
     }
 
@@ -235,19 +225,22 @@ impl World {
             _ => self.machine.random.below(300) as u64,
         };
         self.pass(ms);
-        if self.machine.random.one_in(20) {
-            // Somebody sets the clock.
-            let now = &mut self.machine.now;
-            now.unix_second =
-                now.unix_second.saturating_add_signed(self.machine.random.pick(&[-5, -1, 2]));
-        }
+    }
+
+    /// The operator thinks again.
+    fn reload(&mut self) {
+        let World { machine, rules, clients, .. } = self;
+        let lines = clients.iter_mut().filter_map(|client| client.line.as_mut()).collect();
+        rules.rekeys += usize::from(machine.random.one_in(2));
+        rules.draw_settings(&mut machine.random);
+        machine.reload(rules.settings.clone(), rules.engine.clone(), lines);
     }
 
     /// Those who only break things go, and everybody who listens is there.
     fn gather(&mut self) {
         for index in self.connected() {
             if matches!(self.clients[index].role, Role::Vandal) {
-                self.with_client(index, |_, line, _| line.wire.borrow_mut().reset(false));
+                self.with_client(index, |_, line, _| line.reset(false));
             }
         }
         self.come_to_rest();
@@ -266,7 +259,7 @@ impl World {
                 self.open(index);
             }
             self.come_to_rest();
-            if self.rules.is_tight {
+            if self.rules.is_tight() {
                 // Not everybody finds room.
                 return;
             }
@@ -284,8 +277,8 @@ impl World {
                     let missing = subscriber.missing(context);
                     assert_eq!(missing, None, "{:?} never came", subscriber.form);
                 }
-                if !line.is_excused && !line.wants_fin {
-                    role.ended(line, context);
+                if !line.wants_fin {
+                    role.check_answered(line, context);
                 }
             });
         }
@@ -319,8 +312,8 @@ impl World {
         self.come_to_rest();
         self.pass(900);
         self.come_to_rest();
-        let counts = self.ask("/channels");
-        let stats = self.ask("/stats");
+        let Some(counts) = self.ask("/channels") else { return };
+        let Some(stats) = self.ask("/stats") else { return };
         // Whoever left for our question was not on any channel.
         for client in &self.clients {
             let Role::Subscriber(subscriber) = &client.role else { continue };
@@ -343,9 +336,9 @@ impl World {
         assert!(number("renders") <= in_batches, "renders: {stats}");
     }
 
-    /// Asks the server something of the first tenant, on a connection of its own.
-    fn ask(&mut self, path: &str) -> serde_json::Value {
-        let mut line = self.machine.connect(Listener::Http).expect("there is room");
+    /// Asks the server something of the first tenant, on a connection of its own, if there is room.
+    fn ask(&mut self, path: &str) -> Option<serde_json::Value> {
+        let mut line = self.machine.connect_in(Weather::fair(), Listener::Http)?;
         line.wire.borrow_mut().widen();
         line.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
         line.wants_fin = true;
@@ -356,28 +349,27 @@ impl World {
             line.wire.borrow_mut().take(usize::MAX, &mut bytes);
         }
         let text = String::from_utf8(bytes).expect("text");
+        if text.is_empty() && line.is_excused() {
+            return None;
+        }
         let (_, body) = text.split_once("\r\n\r\n").expect("an answer");
-        crate::decode::json(body)
+        Some(crate::decode::json(body))
     }
 
-    /// The server stops, and says so to everybody in the words of their protocol.
-    fn shut_down(&mut self) {
-        let is_there = |client: &Client| match &client.role {
-            Role::Subscriber(subscriber) => subscriber.is_listening(),
-            Role::MySql(_) => true,
-            _ => false,
-        } && client.line.as_ref().is_some_and(|line| !line.wants_fin);
-        let listening: Vec<usize> =
-            (0..self.clients.len()).filter(|&index| is_there(&self.clients[index])).collect();
+    /// The server stops, in the midst of whatever there is: everybody who listens is told in the words of
+    /// its protocol, nobody reads half of anything, and all are gone in time.
+    fn shut_down(&mut self, is_at_rest: bool) {
+        let listening = |(index, client): (usize, &Client)| {
+            let line = client.line.as_ref().filter(|_| client.is_to_be_told(&self.rules))?;
+            Some((index, line.explain()))
+        };
+        let listening: Vec<(usize, String)> =
+            self.clients.iter().enumerate().filter_map(listening).collect();
         self.drain();
-        for (index, client) in self.clients.iter().enumerate() {
-            match &client.role {
-                Role::Subscriber(subscriber) if listening.contains(&index) => {
-                    subscriber.check_farewell();
-                }
-                Role::MySql(client) if listening.contains(&index) => {
-                    assert_eq!(client.farewell, Some(1053));
-                }
+        for (index, about) in listening {
+            match &self.clients[index].role {
+                Role::Subscriber(subscriber) => subscriber.check_farewell(is_at_rest, &about),
+                Role::MySql(client) => assert_eq!(client.farewell, Some(1053)),
                 _ => {}
             }
         }
@@ -440,54 +432,5 @@ impl Inhabited for World {
 
     fn verify(&mut self) {
         self.machine.verify(self.clients.iter().filter_map(|client| client.line.as_ref()));
-    }
-
-    fn pass(&mut self, ms: u64) {
-        if self.machine.pass(ms) {
-            for line in self.lines() {
-                // Whatever was not over by now may have run out of time.
-                line.is_excused = true;
-            }
-        }
-    }
-}
-
-fn engine_limits(random: &mut Random, is_roomy: bool) -> EngineLimits {
-    let keep = draw_keep(random, is_roomy);
-    let history_bytes_max = if is_roomy { usize::MAX } else { random.pick(&[20_000, 1 << 26]) };
-    EngineLimits { keep, history_bytes_max, ..EngineLimits::default() }
-}
-
-fn settings(random: &mut Random, is_tight: bool) -> Settings {
-    let tenants = TENANTS.iter().map(|shop| Tenant {
-        name: shop.name.into(),
-        publish_key: shop.key.map(Into::into),
-        dev_id: (!shop.name.is_empty()).then_some(7),
-        ..Tenant::default()
-    });
-    let limits = Limits {
-        channels_max: if is_tight { random.pick(&[1, 3]) } else { 1_000 },
-        callbacks_max: if is_tight { 1 } else { 8 },
-        outbox_bytes_max: random.pick(&[5_000, 100_000, 10_000_000]),
-        // Here a second is long.
-        messages_per_second_max: 0,
-        pings_per_second_max: 0,
-        feed_messages_max: random.pick(&[4, 100, 4_096]),
-        deliveries_per_turn: random.pick(&[1, 3, 256]),
-        reads_per_turn: random.pick(&[1, 4]),
-        presence_interval_ms: random.pick(&[100, 800]),
-        heartbeat_seconds: random.pick(&[3, 25]),
-        pong_seconds: 2,
-        poll_seconds: 5,
-        keep_alive_seconds: random.pick(&[3, 75]),
-        message_bytes_max: 64 * 1024,
-        ..Limits::default()
-    };
-    Settings {
-        limits,
-        tenants: tenants.collect(),
-        origins: Origins { any: true, listed: Vec::new() },
-        echoes: vec![Echo { path: "/echo".into(), is_reversed: false }],
-        ..Settings::default()
     }
 }

@@ -8,7 +8,7 @@ mod checks;
 mod ledger;
 mod page;
 
-use encke::engines::memory::Limits as EngineLimits;
+use encke::engines::memory::{Keep, Limits as EngineLimits};
 use encke::hub::command::{Change, Command, RecordKind};
 use encke::hub::message::TenantId;
 use encke::server::Listener;
@@ -17,9 +17,10 @@ use encke::server::settings::{Settings, Tenant};
 
 use crate::client::Line;
 use crate::decode::{Part, Reader};
-use crate::machine::{Inhabited, Machine, Plan, draw_keep};
+use crate::machine::{Inhabited, Machine, Plan};
 use crate::support::random::Random;
 use crate::support::websocket::client_frame;
+use crate::wire::Weather;
 use back_end::BackEnd;
 use ledger::Ledger;
 use page::{Context, Page, Via};
@@ -68,6 +69,9 @@ pub fn simulate(seed: u64, is_late: bool, step_to: &mut dyn FnMut(usize)) {
         }
     }
     step_to(STEPS);
+    if world.machine.random.one_in(3) {
+        return world.shut_down();
+    }
     world.gather();
     world.check_idle();
     world.say_something_to_all();
@@ -84,11 +88,8 @@ impl World {
     fn new(seed: u64, is_late: bool) -> World {
         let mut random = Random::new(seed);
         let is_roomy = random.one_in(2);
-        let engine =
-            EngineLimits { keep: draw_keep(&mut random, is_roomy), ..EngineLimits::default() };
-        let tenant = Tenant { publish_key: Some("sesame".into()), ..Tenant::default() };
-        let limits = limits(&mut random);
-        let settings = Settings { limits, tenants: vec![tenant], ..Settings::default() };
+        let engine = engine_limits(&mut random, is_roomy);
+        let settings = settings(&mut random);
         let first = vec![keys()];
         World {
             machine: Machine::new(random, Plan { settings, engine, is_late, first }),
@@ -121,7 +122,9 @@ impl World {
             82..=84 => self.reset(),
             85..=86 => self.half_close(),
             87..=88 => self.close_frame(),
-            89..=97 => self.pass_time(),
+            89..=96 => self.pass_time(),
+            97 => self.machine.set_clock(),
+            98 if self.machine.random.one_in(3) => self.reload(),
             _ => self.burst(),
         }
         self.turn();
@@ -160,7 +163,11 @@ impl World {
             Owner::BackEnd => Listener::CometQl,
             _ => Listener::Http,
         };
-        let line = self.machine.connect(listener)?;
+        let line = match owner {
+            // What it says must be heard, and only once.
+            Owner::BackEnd => self.machine.connect_in(Weather::fair(), listener)?,
+            _ => self.machine.connect(listener)?,
+        };
         self.count += 1;
         self.wired.push(Wired { id: self.count, line, owner });
         Some(self.count)
@@ -197,11 +204,7 @@ impl World {
     /// A client reads; true if there was anything.
     fn read(&mut self, index: usize, most: usize) -> bool {
         let wired = &mut self.wired[index];
-        if wired.line.is_stalled {
-            return false;
-        }
-        let mut bytes = Vec::new();
-        wired.line.wire.borrow_mut().take(most, &mut bytes);
+        let bytes = wired.line.take(most);
         if bytes.is_empty() {
             return false;
         }
@@ -250,7 +253,7 @@ impl World {
     fn reset(&mut self) {
         let keeps_arrived = self.machine.random.one_in(2);
         let Some(index) = self.any_line() else { return };
-        self.wired[index].line.wire.borrow_mut().reset(keeps_arrived);
+        self.wired[index].line.reset(keeps_arrived);
     }
 
     fn half_close(&mut self) {
@@ -270,6 +273,14 @@ impl World {
                 }
             });
         }
+    }
+
+    /// The operator thinks again.
+    fn reload(&mut self) {
+        let settings = settings(&mut self.machine.random);
+        let engine = engine_limits(&mut self.machine.random, self.is_roomy);
+        let lines = self.wired.iter_mut().map(|wired| &mut wired.line).collect();
+        self.machine.reload(settings, engine, lines);
     }
 
     fn pass_time(&mut self) {
@@ -363,14 +374,32 @@ fn keys() -> Command {
     Command::ChangeRecords { tenant, kind, records: records.collect(), change }
 }
 
-fn limits(random: &mut Random) -> Limits {
-    Limits {
+/// What channels keep: everything, or hardly anything.
+fn engine_limits(random: &mut Random, is_roomy: bool) -> EngineLimits {
+    let (messages_max, seconds_max) = match is_roomy {
+        true => (1_000_000, 1_000_000),
+        false => (random.pick(&[1, 5, 100]), random.pick(&[3, 600])),
+    };
+    let bytes_max = if is_roomy { usize::MAX } else { random.pick(&[500, 256 * 1024]) };
+    let keep = Keep { messages_max, seconds_max, bytes_max, is_listed: true };
+    let history_bytes_max = if is_roomy { usize::MAX } else { random.pick(&[1_000, 1 << 26]) };
+    EngineLimits { keep, history_bytes_max, ..EngineLimits::default() }
+}
+
+fn settings(random: &mut Random) -> Settings {
+    let tenant = Tenant { publish_key: Some("sesame".into()), ..Tenant::default() };
+    let limits = Limits {
         feed_messages_max: random.pick(&[4, 100, 4_096]),
+        feed_bytes_max: random.pick(&[200, 4_000_000]),
+        held_messages_max: random.pick(&[1, 3, 100]),
+        outbox_bytes_max: random.pick(&[2_000, 1_000_000]),
+        messages_per_second_max: 0,
         deliveries_per_turn: random.pick(&[1, 3, 256]),
         reads_per_turn: random.pick(&[1, 4]),
         heartbeat_seconds: random.pick(&[3, 25]),
         pong_seconds: 2,
         poll_seconds: 5,
         ..Limits::default()
-    }
+    };
+    Settings { limits, tenants: vec![tenant], ..Settings::default() }
 }

@@ -12,6 +12,7 @@ use encke::hub::message::MessageId;
 use super::ledger::Ledger;
 use crate::client::{Line, client_text_frame};
 use crate::decode::{EventReader, Part, Reader};
+use crate::subscriber::OFFERS;
 use crate::support::random::Random;
 use crate::truth::Truth;
 use crate::wire::Wire;
@@ -67,6 +68,7 @@ pub struct Talk {
     reader: Reader,
     received: u64,
     frames: Vec<u8>,
+    window_bits: Option<u8>,
     events: EventReader,
     body: Vec<u8>,
     status: u16,
@@ -182,12 +184,13 @@ impl Page {
         }
         talk.is_introduced = talk.via == Via::Poll && self.since.is_some();
         let headers = match talk.via {
-            Via::WebSocket => {
+            Via::WebSocket => format!(
                 "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-            }
-            Via::Stream => "Accept: text/event-stream\r\n",
-            Via::Poll => "",
+                 {}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+                OFFERS[self.opens % OFFERS.len()]
+            ),
+            Via::Stream => "Accept: text/event-stream\r\n".to_owned(),
+            Via::Poll => String::new(),
         };
         let agent = self.number % 3;
         line.send(
@@ -275,6 +278,7 @@ impl Page {
                 Part::Head(head, _) if head.status == 100 => assert!(line.wire.borrow().has_fin()),
                 Part::Head(head, _) => {
                     talk.status = head.status;
+                    talk.window_bits = head.window_bits();
                     talk.body.clear();
                     let good: &[u16] = match talk.via {
                         Via::WebSocket => &[101],
@@ -325,6 +329,7 @@ impl Talk {
             reader: Reader::new(),
             received: 0,
             frames: Vec::new(),
+            window_bits: None,
             events: EventReader::default(),
             body: Vec::new(),
             status: 0,

@@ -34,7 +34,7 @@ impl Page {
     pub(super) fn take_frames(&mut self, line: &mut Line, context: &mut Context<'_>) {
         while let Some(talk) = &mut self.talk
             && talk.via == Via::WebSocket
-            && let Some(frame) = take_frame(&mut talk.frames, false)
+            && let Some(frame) = take_frame(&mut talk.frames, talk.window_bits)
         {
             let offset = talk.received - talk.frames.len() as u64;
             match frame {
@@ -68,7 +68,7 @@ impl Page {
         let event = frame["event"].as_str().expect("and an event");
         let Some(talk) = &mut self.talk else { return };
         match (pipe, event) {
-            ("sys", "serverInfo") => self.introduced(frame),
+            ("sys", "serverInfo") => self.introduced(frame, context),
             ("sys", "encke:lost") => self.lost(frame, context),
             ("msg", _) => self.personal(frame, context),
             ("_answer_subscription", _) => self.subscribed(frame, offset, context),
@@ -81,7 +81,8 @@ impl Page {
         }
     }
 
-    fn introduced(&mut self, frame: &Value) {
+    fn introduced(&mut self, frame: &Value, context: &Context<'_>) {
+        self.excuse(context);
         let Some(talk) = &mut self.talk else { return };
         // A poll that goes on is told only if it may have to begin anew.
         let is_poll = talk.via == Via::Poll && self.user > 0 && talk.authorized.is_none();
@@ -266,6 +267,12 @@ impl Page {
         let is_known = context.truth.personals.iter().any(|message| is_for(message));
         assert!(context.is_late || is_known, "for somebody else: {frame}");
         let is_new = self.received.insert(number);
+        if self.is_ours {
+            let id = id_of(frame, "id");
+            assert!(context.is_late || self.msg.is_none_or(|msg| id > msg), "{frame}");
+            // Also if it is one that it knows, or it would ask for that one again and again.
+            self.msg = Some(id);
+        }
         // Late, what an arrival was handed may still be on its way in the feed: it comes twice, and
         // pages of ours take it once.
         if context.is_late && !is_new {
@@ -278,16 +285,12 @@ impl Page {
         if !context.is_late && frame["fromQueue"] == true && !talk.had_msg {
             assert!(had_at >= line, "somebody has had it already: {frame}");
         }
-        if self.is_ours {
-            let id = id_of(frame, "id");
-            assert!(context.is_late || self.msg.is_none_or(|msg| id > msg), "{frame}");
-            self.msg = Some(id);
-        }
     }
 
     /// What went out too long ago, and was not read, is nobody's fault.
     pub(super) fn excuse(&mut self, context: &Context<'_>) {
-        for message in &context.truth.personals {
+        let truth = context.truth;
+        for (message, sent_ms) in truth.personals.iter().zip(&truth.personal_times) {
             let Some(number) = message.data.as_text().and_then(number_of) else { continue };
             if *message.user != *self.user.to_string() || self.received.contains(&number) {
                 continue;
@@ -295,7 +298,7 @@ impl Page {
             let waiting = context.ledger.waiting.get(&number);
             let is_first = waiting.is_some_and(|it| it.opens[self.number] + 1 >= self.opens);
             let seconds = if is_first { WAITING_SECONDS } else { HAD_SECONDS };
-            if message.id.second + seconds < context.now.unix_second {
+            if sent_ms + seconds * 1_000 < context.now.ms {
                 self.excused.insert(number);
             }
         }
