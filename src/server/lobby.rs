@@ -18,7 +18,7 @@ use super::{Listener, Server};
 use crate::dialects::NATIVE;
 use crate::dialects::native::{Request, error_data};
 use crate::hub::delivery::Transport;
-use crate::proto::http1::{self, HeaderSpace};
+use crate::proto::http1::{self, HeaderSpace, Version};
 use crate::transports::event_stream;
 
 /// Places beyond those for clients. The descriptors that are set aside have room for them.
@@ -92,7 +92,8 @@ impl<S: Socket> Server<S> {
 
     /// Tells a request that there is no place for it now, and when to try again.
     pub(super) fn send_away(&mut self, slot: u32, mut reply: Reply, is_stream: bool) {
-        reply.keep_alive &= !is_stream && self.connections.get(slot).phase != Phase::Lobby;
+        let is_in_lobby = self.connections.get(slot).phase == Phase::Lobby;
+        reply.keep_alive &= !is_stream && !is_in_lobby && reply.version != Version::Http10;
         let mut bytes = Vec::new();
         let words = self.words(&reply, is_stream);
         let status = words.status();

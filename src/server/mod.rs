@@ -326,7 +326,8 @@ impl<S: Socket> Server<S> {
         }
     }
 
-    /// Takes a new connection; `None` if there are too many, after telling it so.
+    /// Takes a new connection. If there are too many, or there is no memory for it, that is only to be told so;
+    /// `None` if it has been told already.
     pub fn accept(&mut self, socket: S, listener: Listener, now: Now) -> Option<Key> {
         let key = self.take(socket, listener, listener.phase(), now)?;
         self.open(key.slot, listener).then_some(key)
@@ -420,8 +421,8 @@ impl<S: Socket> Server<S> {
         self.settle();
         let batch_left = self.run_batch();
         self.cut_those_behind_most();
-        self.keep_below_ceiling();
         let sweep_left = self.run_deadlines();
+        self.keep_below_ceiling();
         self.sound_again();
         self.announce_counts();
         let round_left = self.run_dashboard();
