@@ -49,7 +49,7 @@ fn who_finds_no_place_is_told_so_with_a_date() {
     command.args(["-c", &few]);
     let server = Encke::of(command);
     let places: Vec<_> = (0..8).map(|_| Http::connect(server.http)).collect();
-    let refusal = Http::connect(server.http).response();
+    let refusal = Http::connect(server.http).get("/info", &[]);
     assert_eq!((refusal.status, refusal.header("Connection")), (503, Some("close")));
     assert!(refusal.header("Date").is_some() && refusal.header("Retry-After").is_some());
     drop(places);
