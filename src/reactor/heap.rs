@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 static USED: AtomicUsize = AtomicUsize::new(0);
 
-/// What glibc's allocator puts before each piece, what it rounds up to, and its least piece.
+/// What glibc's allocator puts before each piece, what it rounds up to, and its least piece; those of others
+/// are not far from it.
 const HEADER_BYTES: usize = 8;
 const ROUNDED_TO: usize = 16;
 const LEAST_BYTES: usize = 32;

@@ -88,7 +88,7 @@ const METRICS: &[Metric] = &[
     row("connections_accepted", "encke_connections_accepted_total", Counter, "Connections accepted.",
         |view| Number(view.metrics.accepted)),
     row("connections_refused", "encke_connections_refused_total", Counter,
-        "Connections turned away because there were too many, or the server was stopping.",
+        "Connections turned away: there were too many, no memory for them, or the server was stopping.",
         |view| Number(view.metrics.refused)),
     row("tls.connections", "encke_tls_connections", Gauge, "Connections that speak TLS.",
         |view| Number(view.held.tls as u64)),

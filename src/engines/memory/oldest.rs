@@ -12,10 +12,10 @@ use crate::hub::message::{Message, MessageId};
 const CHANNELS_AT_A_TIME: usize = 4_096;
 /// What a message takes beside its texts: itself, its counts, its place among those of its channel.
 const MESSAGE_BYTES: usize = size_of::<Message>() + 32;
-/// A table with room for so many times what is in it gives some of that back.
+/// A table with room for so many times what is in it gives half of that back.
 const ROOMY: usize = 4;
-/// But not for so few.
-const PLACES_KEPT: usize = 1_024;
+/// As if there were so many at least.
+const FEW: usize = 512;
 
 /// A channel by its oldest message: tenant, and turn in the round.
 type Place = (MessageId, usize, u64);
@@ -83,9 +83,9 @@ impl Tenant {
 
     /// What a storm of names made large is made small again.
     pub(super) fn shrink(&mut self) {
-        let places = (self.records.len() * 2).max(PLACES_KEPT);
-        if self.records.capacity() > places * (ROOMY / 2) {
-            self.records.shrink_to(places);
+        let few = self.records.len().max(FEW);
+        if self.records.capacity() > ROOMY * few {
+            self.records.shrink_to(ROOMY / 2 * few);
         }
     }
 }
