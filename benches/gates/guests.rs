@@ -156,12 +156,12 @@ impl<'a> Guests<'a> {
         self.encke.own_bytes()
     }
 
-    /// What the server has for itself once it has had the time to tidy up.
-    pub fn own_bytes(&self) -> u64 {
+    /// What the server has for itself once it has had the time to tidy up, but for pages of its file.
+    pub fn anonymous_bytes(&self) -> u64 {
         if !self.is_tiny {
             sleep(TIDY_UP);
         }
-        self.encke.own_bytes()
+        self.encke.anonymous_bytes()
     }
 
     fn ask_again(&mut self) {

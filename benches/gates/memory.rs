@@ -117,7 +117,7 @@ fn slope<'a>(report: &Report, guests: &mut Guests<'a>, act: fn(&mut Guests<'a>))
     let [before, after] = [few, many].map(|count| {
         guests.come(count);
         act(guests);
-        guests.own_bytes() as f64
+        guests.anonymous_bytes() as f64
     });
     (after - before) / (many - few) as f64
 }
@@ -135,9 +135,9 @@ fn left(bytes: u64, start_bytes: u64) -> Measured {
 fn memberships(report: &mut Report) {
     if report.wants(&[MEMBERSHIP]) {
         let clients = report.many(MEMBERS);
-        let one = growth(report, clients, &members(1, |_| upgrade(&target(0, 1))));
+        let one = bytes_with(report, clients, &members(1, |_| upgrade(&target(0, 1))));
         let hundred =
-            growth(report, clients, &members(CHANNELS, |_| upgrade(&target(0, CHANNELS))));
+            bytes_with(report, clients, &members(CHANNELS, |_| upgrade(&target(0, CHANNELS))));
         let bytes = (hundred - one) / (clients * (CHANNELS - 1)) as f64;
         report.add(MEMBERSHIP, &Measured::alone(Unit::Bytes, bytes));
     }
@@ -146,18 +146,19 @@ fn memberships(report: &mut Report) {
 fn channels(report: &mut Report) {
     if report.wants(&[CHANNEL]) {
         let clients = report.many(OWNERS);
-        let same = growth(report, clients, &members(CHANNELS, |_| upgrade(&target(0, CHANNELS))));
-        let own = growth(report, clients, &owners());
+        let same =
+            bytes_with(report, clients, &members(CHANNELS, |_| upgrade(&target(0, CHANNELS))));
+        let own = bytes_with(report, clients, &owners());
         let bytes = (own - same) / ((clients - 1) * CHANNELS) as f64;
         report.add(CHANNEL, &Measured::alone(Unit::Bytes, bytes));
     }
 }
 
-/// Bytes that an encke has grown by when so many have come.
-fn growth(report: &Report, clients: usize, way: &Way) -> f64 {
+/// Bytes that an encke has when so many have come.
+fn bytes_with(report: &Report, clients: usize, way: &Way) -> f64 {
     let mut guests = Guests::of(way, clients, report);
     guests.come(clients);
-    guests.own_bytes() as f64 - guests.start_bytes as f64
+    guests.anonymous_bytes() as f64
 }
 
 /// WebSockets with a hundred channels each, which nobody else listens to.

@@ -83,13 +83,21 @@ impl Process {
 
     /// Bytes of memory that would be free without this process (USS): all that it shares with nobody.
     pub fn own_bytes(&self) -> u64 {
+        self.rollup(&["Private_Clean:", "Private_Dirty:"])
+    }
+
+    /// The same without pages of files: those of the program are mapped and unmapped, whoever comes or goes.
+    pub fn anonymous_bytes(&self) -> u64 {
+        self.rollup(&["Anonymous:"])
+    }
+
+    /// What the kernel says of the process's memory, once it is at rest.
+    fn rollup(&self, fields: &[&str]) -> u64 {
         self.settle();
         let text = self.proc("smaps_rollup");
-        let private = text.lines().filter(|line| {
-            line.starts_with("Private_Clean:") || line.starts_with("Private_Dirty:")
-        });
+        let lines = text.lines().filter(|line| fields.iter().any(|field| line.starts_with(field)));
         let kib = |line: &str| line.split_whitespace().nth(1)?.parse::<u64>().ok();
-        private.filter_map(kib).sum::<u64>() * 1024
+        lines.filter_map(kib).sum::<u64>() * 1024
     }
 
     fn proc(&self, file: &str) -> String {
