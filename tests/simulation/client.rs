@@ -158,6 +158,11 @@ impl Line {
         self.unsent.is_empty() && !self.wants_fin && self.wire.borrow().is_settled()
     }
 
+    /// Whether it may have run out of time: also whoever let answers wait, as nothing is read meanwhile.
+    pub fn may_be_late(&self) -> bool {
+        self.is_excused() || self.wire.borrow().was_full
+    }
+
     /// Whether the server may have ended it in the middle of something.
     pub fn is_excused(&self) -> bool {
         let is_quiet = self.was_quiet || self.quiet_ms >= PATIENCE_MS && !self.unsent.is_empty();

@@ -209,7 +209,7 @@ impl Publisher {
             return;
         };
         if status == 408 {
-            assert!(line.is_excused(), "408 for a request, {}", line.explain());
+            assert!(line.may_be_late(), "408 for a request, {}", line.explain());
             line.wants_fin = true;
             return;
         }

@@ -10,6 +10,9 @@ use super::{Owner, PAGES_MAX, World};
 /// After this many milliseconds without a connection no session is left of a page.
 const GONE_MS: u64 = 26_000;
 
+/// Tries after which a connection is there that can be watched.
+const TRIES_MAX: usize = 20;
+
 impl World {
     /// Somebody new, somebody who was here before, or somebody who does not know that it is here still.
     pub(super) fn connect(&mut self) {
@@ -29,7 +32,8 @@ impl World {
     }
 
     pub(super) fn open(&mut self, index: usize) {
-        let Some(id) = self.wire(Owner::Page(index)) else { return };
+        // What it asks for now it must get to say: here nobody is turned away for good.
+        let Some(id) = (0..TRIES_MAX).find_map(|_| self.wire(Owner::Page(index))) else { return };
         let via = match self.pages[index].is_ours {
             true => self.machine.random.pick(&[Via::WebSocket, Via::Stream, Via::Poll]),
             false => Via::WebSocket,

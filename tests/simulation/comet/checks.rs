@@ -57,7 +57,8 @@ impl World {
         assert_eq!((held.asks, held.feed, held.detached), (0, 0, 0), "idle costs nothing");
         let all: Option<Vec<usize>> = self.pages.iter().map(Page::holds).collect();
         if let Some(all) = all {
-            assert_eq!(held.memberships, all.iter().sum::<usize>(), "everybody's channels");
+            let pages: Vec<String> = self.pages.iter().map(Page::explain).collect();
+            assert_eq!(held.memberships, all.iter().sum::<usize>(), "channels of {pages:#?}");
             assert_eq!(held.furthers, all.iter().filter(|count| **count > 1).count());
         }
         let back_ends = usize::from(self.back_end.line.is_some());

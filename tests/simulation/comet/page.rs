@@ -119,6 +119,13 @@ impl Page {
         }
     }
 
+    /// What may explain a failure.
+    pub fn explain(&self) -> String {
+        let Page { number, user, is_ours, pipes, talk, .. } = self;
+        let talk = talk.as_ref().map(|it| (it.via, it.authorized, it.asked.len(), &it.channels));
+        format!("page {number} of {user}, ours {is_ours}, {pipes:?}, {talk:?}")
+    }
+
     /// Whether nobody else is its user, and it has a memory.
     pub fn is_alone(&self) -> bool {
         self.user == 1
