@@ -41,6 +41,8 @@ enum State {
     Length(usize),
     ChunkSize,
     Chunk(usize),
+    /// After the last chunk.
+    Trailers,
     UntilClose,
     /// After a 101.
     Other,
@@ -115,11 +117,13 @@ impl Reader {
                     let size = usize::from_str_radix(&line, 16).expect("a chunk's size");
                     self.state = State::Chunk(size);
                     if size == 0 {
-                        self.state = State::Head;
-                        // The empty line of no trailers comes in the same breath.
-                        assert_eq!(self.line().as_deref(), Some(""), "the last chunk is whole");
-                        return Some(Part::End);
+                        self.state = State::Trailers;
                     }
+                }
+                State::Trailers => {
+                    assert_eq!(self.line()?, "", "there are none");
+                    self.state = State::Head;
+                    return Some(Part::End);
                 }
                 State::UntilClose | State::Other => {
                     if self.bytes.is_empty() {

@@ -2,6 +2,10 @@
 //! decides everything. Over any schedule, every client gets every message of its channels once and in
 //! order, or is told.
 //!
+//! Networks move a byte at a time, call for nothing and break in the midst of anything (`wire.rs`); clocks
+//! are set, and stand (`machine.rs`); bounds are low, and reloads bring others (`rules.rs`); the end may
+//! come in the midst of it all.
+//!
 //! `SEEDS=5000` runs more, `SEED=17` runs one, `LONG=1` runs 10,000. A failure names its seed and step.
 
 #[path = "../support/mod.rs"]

@@ -63,6 +63,11 @@ impl Truth {
         (0..self.messages.len()).any(|index| is_after(&index) && is_old(&index))
     }
 
+    /// When a personal message was sent.
+    pub fn sent_at(&self, message: &Personal) -> u64 {
+        self.sent_ms[message.data.as_bytes()]
+    }
+
     pub fn find(&self, tenant: TenantId, id: MessageId) -> Option<usize> {
         self.by_id.get(&(tenant, id)).copied()
     }

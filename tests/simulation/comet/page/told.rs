@@ -317,7 +317,12 @@ impl Page {
         }
         // A poll is not told; while the key was away it was nobody's.
         let is_sure = talk.via == Via::Poll && context.now.ms > context.last_kick_ms + 7_000;
-        if talk.authorized == Some(true) || (is_sure && talk.authorized.is_none()) {
+        let is_somebody = talk.authorized == Some(true) || (is_sure && talk.authorized.is_none());
+        if talk.is_parked && talk.via == Via::Poll {
+            // It arrived some time ago, and has heard nothing since that would tell when.
+            self.excuse(context);
+        }
+        if is_somebody {
             self.check_personals(context);
         }
         let Some(talk) = &mut self.talk else { return };
@@ -345,7 +350,20 @@ impl Page {
             }) {
                 continue;
             }
-            assert!(!is_owed || has_it, "page {}: {id} {text} never came", self.number);
+            let about = || {
+                let waiting = context.ledger.waiting.get(&number).map(|it| it.opens[self.number]);
+                let sent_ms = context.truth.sent_at(message);
+                format!(
+                    "sent at {sent_ms} ms, now {}, first {:?}, opened {} times, waited at {waiting:?}, \
+                     cursor {:?}, {}",
+                    context.now.ms,
+                    self.first_msg,
+                    self.opens,
+                    self.msg,
+                    self.explain()
+                )
+            };
+            assert!(!is_owed || has_it, "{id} {text} never came, {}", about());
         }
     }
 }
