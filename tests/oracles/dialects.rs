@@ -5,14 +5,13 @@ use encke::dialects::comet_js::connect::{self, KEY_BYTES_MAX, PIPES_MAX, USER_MA
 use encke::dialects::comet_js::frames::Answers;
 use encke::dialects::comet_js::{NAME_BYTES_MAX, variant};
 use encke::dialects::{COMET_JS, NATIVE, dialect, native};
-use encke::hub::delivery::Payload;
+use encke::hub::delivery::{Payload, Transport};
 use encke::hub::message::{Data, Message, MessageId, Personal, Sender, TenantId};
 use encke::hub::names::{ChannelName, EventName};
 use encke::transports::{Framing, frame};
 use serde_json::Value;
 
 use crate::support::event_stream;
-use encke::hub::delivery::Transport;
 
 const NAMES_MAX: usize = 8;
 const ID: MessageId = MessageId { second: 1_763_690_000, n: 1 };

@@ -23,9 +23,8 @@ fn check_offers(input: &[u8]) {
         assert!((9..=15).contains(&agreed.window_bits()));
         let mut answer = Vec::new();
         agreed.write(&mut answer);
-        assert_eq!(agree([&answer[..]]).map(|own| own.map(Agreed::window_bits)), {
-            Ok(Some(agreed.window_bits()))
-        });
+        let again = agree([&answer[..]]).map(|own| own.map(Agreed::window_bits));
+        assert_eq!(again, Ok(Some(agreed.window_bits())), "the answer is an offer, too");
     }
     assert_eq!(agree([b"".as_slice(), input]), whole);
     if !input.contains(&b'"') && !input.contains(&b'\\') {

@@ -135,7 +135,7 @@ pub fn check(input: &[u8]) {
     for (index, (whole, cut)) in whole.iter().zip(&cut).enumerate() {
         if whole != cut {
             let (whole, cut) = (shown(whole), shown(cut));
-            panic!("client {index}, cut by {seed}: {ops:?}\nwhole {whole}\ncut   {cut}");
+            panic!("client {index}, cut by {seed}\nwhole {whole}\ncut   {cut}");
         }
     }
     assert_eq!(whole.len(), cut.len());
