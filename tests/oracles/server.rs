@@ -285,6 +285,7 @@ impl Drop for Fake {
 }
 
 struct World {
+    flags: u8,
     server: Server<Fake>,
     now: Now,
     clients: [Option<(Key, Rc<RefCell<Pipe>>)>; CLIENTS],
@@ -312,6 +313,7 @@ impl World {
             Box::new(MemoryEngine::new(tenants, keep, START))
         };
         World {
+            flags,
             server: Server::new(settings, engine, [7; 20], START),
             now: START,
             clients: [const { None }; CLIENTS],
@@ -339,8 +341,10 @@ impl World {
             Op::Read => self.set_room(client, usize::MAX),
             Op::Drain => self.server.drain(self.now),
             Op::Reload => {
-                let settings = settings(first);
-                let keep = kept(first, &settings);
+                // The engine stays the one it is, and with it what may depend on how bytes are cut.
+                let flags = first & !flags::LATE | self.flags & flags::LATE;
+                let settings = settings(flags);
+                let keep = kept(flags, &settings);
                 self.server.reload(settings, keep, self.now).expect("there are few tenants");
             }
         }
