@@ -6,7 +6,7 @@ mod status;
 use super::answers::Ask;
 use super::clients::Clients;
 use super::comet::Comet;
-use super::conn::Flags;
+use super::conn::{Flags, Phase};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
 use super::identity::claims_of;
@@ -153,7 +153,8 @@ impl<S: Socket> Server<S> {
     /// Gives the answers that have waited long enough. Returns in how many milliseconds the next has.
     pub(super) fn answer_wrong_logins(&mut self) -> Option<u64> {
         while let Some((key, answer)) = self.logins.take_due(self.now.ms) {
-            if self.connections.find(key).is_some() {
+            // Who was told meanwhile that it has to go is told nothing more.
+            if self.connections.find(key).is_some_and(|conn| conn.phase == Phase::MySql) {
                 self.turn_down(key.slot, &answer);
             }
         }

@@ -242,6 +242,20 @@ fn no_more_answers_wait_than_may() {
     world.server.verify();
 }
 
+#[test]
+fn nothing_is_said_behind_the_servers_last_word() {
+    let mut world = World::new(Some("secret"));
+    let client = world.connect(None);
+    world.log_in(&client, "wrong");
+    world.server.drain(world.now);
+    world.settle();
+    client.take();
+    // Before the client has closed its end.
+    world.wait(300);
+    assert!(client.take().is_empty(), "the answer that waited came after the end");
+    world.server.verify();
+}
+
 fn several(count: usize) -> Vec<u8> {
     let insert =
         "INSERT INTO pipes_messages (name, event, message) VALUES ('abc', '', 'x');SELECT 1;";

@@ -173,6 +173,7 @@ pub fn all() -> Vec<Vec<u8>> {
     }
     scripts.extend([pages(0), pages(flags::WATCHED), pages(flags::TIGHT | flags::LATE)]);
     scripts.extend([echo(), proxied(), slow(0), slow(flags::LATE), sessions(), ending()]);
+    scripts.push(wrong_password());
     scripts
 }
 
@@ -238,6 +239,13 @@ fn sessions() -> Vec<u8> {
         script.then(0, Op::Send, &comet_over_http("GET", &format!("{session}&transport=poll"), ""));
     script = script.then(2, Op::Open, HTTP).then(2, Op::Send, poll.as_bytes());
     publish(script).then(2, Op::Send, poll.as_bytes()).then(0, Op::Wait, &[5]).bytes()
+}
+
+/// Its answer waits when the server is told to stop.
+fn wrong_password() -> Vec<u8> {
+    let script = Script::new(1, flags::PASSWORD).then(0, Op::Open, COMETQL);
+    let script = script.then(0, Op::Login, &logins()[1]);
+    script.then(1, Op::Drain, b"").then(0, Op::Wait, &[2]).bytes()
 }
 
 /// The server stops, after its settings have changed.
