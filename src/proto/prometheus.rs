@@ -22,11 +22,11 @@
 //! use encke::proto::prometheus::{Type, write_head, write_sample};
 //! let mut out = Vec::new();
 //! write_head(&mut out, "encke_connections", Type::Gauge, "Connections by phase.");
-//! write_sample(&mut out, "encke_connections", &[("phase", "ws")], 2.0);
+//! write_sample(&mut out, "encke_connections", &[("phase", "ws")], 2);
 //! assert!(out.ends_with(b"\nencke_connections{phase=\"ws\"} 2\n"));
 //! ```
 
-use std::fmt::Write;
+use std::fmt;
 
 /// What a response of this format calls itself.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -60,8 +60,31 @@ pub fn write_head(out: &mut Vec<u8>, name: &str, kind: Type, help: &str) {
     write_all(out, &["\n# TYPE ", name, " ", kind.name(), "\n"]);
 }
 
-/// One sample. Values up to 2^53 are written exactly.
-pub fn write_sample(out: &mut Vec<u8>, name: &str, labels: &[(&str, &str)], value: f64) {
+/// A duration in microseconds, written in seconds: exactly, and without zeros that say nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seconds(pub u64);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, mut rest) = (self.0 / 1_000_000, self.0 % 1_000_000);
+        if rest == 0 {
+            return write!(f, "{whole}");
+        }
+        let mut digits = 6;
+        while rest % 10 == 0 {
+            (rest, digits) = (rest / 10, digits - 1);
+        }
+        write!(f, "{whole}.{rest:0digits$}")
+    }
+}
+
+/// One sample.
+pub fn write_sample(
+    out: &mut Vec<u8>,
+    name: &str,
+    labels: &[(&str, &str)],
+    value: impl fmt::Display,
+) {
     write_all(out, &[name]);
     for (index, (label, text)) in labels.iter().enumerate() {
         debug_assert!(is_name(label), "label names are ours");
@@ -72,7 +95,7 @@ pub fn write_sample(out: &mut Vec<u8>, name: &str, labels: &[(&str, &str)], valu
     if !labels.is_empty() {
         out.push(b'}');
     }
-    write_all(out, &[" ", &number(value), "\n"]);
+    write_all(out, &[" ", &value.to_string(), "\n"]);
 }
 
 /// The samples of a histogram: `buckets` holds upper bounds, rising and without `+Inf`, each with how many
@@ -80,17 +103,17 @@ pub fn write_sample(out: &mut Vec<u8>, name: &str, labels: &[(&str, &str)], valu
 pub fn write_histogram(
     out: &mut Vec<u8>,
     name: &str,
-    buckets: impl Iterator<Item = (f64, u64)>,
-    sum: f64,
+    buckets: impl Iterator<Item = (Seconds, u64)>,
+    sum: Seconds,
     count: u64,
 ) {
     let bucket = format!("{name}_bucket");
     for (bound, up_to) in buckets {
-        write_sample(out, &bucket, &[("le", &number(bound))], up_to as f64);
+        write_sample(out, &bucket, &[("le", &bound.to_string())], up_to);
     }
-    write_sample(out, &bucket, &[("le", "+Inf")], count as f64);
+    write_sample(out, &bucket, &[("le", "+Inf")], count);
     write_sample(out, &format!("{name}_sum"), &[], sum);
-    write_sample(out, &format!("{name}_count"), &[], count as f64);
+    write_sample(out, &format!("{name}_count"), &[], count);
 }
 
 /// In HELP a backslash and LF are escaped, in a label's value the quote as well.
@@ -103,14 +126,6 @@ fn write_escaped(out: &mut Vec<u8>, text: &str, is_quoted: bool) {
             _ => out.push(byte),
         }
     }
-}
-
-/// Rust writes neither exponents nor a point that is not needed.
-fn number(value: f64) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = write!(text, "{value}");
-    text
 }
 
 fn write_all(out: &mut Vec<u8>, parts: &[&str]) {
@@ -138,22 +153,32 @@ mod tests {
     fn help_and_labels_are_escaped_each_in_its_way() {
         let head = text(|out| write_head(out, "a", Type::Counter, "one \\ \"two\"\nthree"));
         assert_eq!(head, "# HELP a one \\\\ \"two\"\\nthree\n# TYPE a counter\n");
-        let sample = text(|out| write_sample(out, "a", &[("b", "\\ \"\n"), ("c", "d")], 1.5));
-        assert_eq!(sample, "a{b=\"\\\\ \\\"\\n\",c=\"d\"} 1.5\n");
+        let sample = text(|out| write_sample(out, "a", &[("b", "\\ \"\n"), ("c", "d")], 15));
+        assert_eq!(sample, "a{b=\"\\\\ \\\"\\n\",c=\"d\"} 15\n");
     }
 
     #[test]
     fn great_and_small_numbers_have_no_exponent() {
-        let sample = |value| text(|out| write_sample(out, "a", &[], value));
-        assert_eq!(sample(9_007_199_254_740_992.0), "a 9007199254740992\n");
-        assert_eq!(sample(0.000_01), "a 0.00001\n");
-        assert_eq!(sample(0.0), "a 0\n");
+        let great = text(|out| write_sample(out, "a", &[], u64::MAX));
+        assert_eq!(great, "a 18446744073709551615\n");
+        for (us, expect) in [
+            (0, "0"),
+            (1, "0.000001"),
+            (10, "0.00001"),
+            (25, "0.000025"),
+            (100_000, "0.1"),
+            (1_000_000, "1"),
+            (20_000_047, "20.000047"),
+            (2_500_000, "2.5"),
+        ] {
+            assert_eq!(Seconds(us).to_string(), expect);
+        }
     }
 
     #[test]
     fn a_histogram_ends_in_infinity_sum_and_count() {
-        let buckets = [(0.5, 1), (1.0, 3)].into_iter();
-        let all = text(|out| write_histogram(out, "h", buckets, 2.25, 4));
+        let buckets = [(Seconds(500_000), 1), (Seconds(1_000_000), 3)].into_iter();
+        let all = text(|out| write_histogram(out, "h", buckets, Seconds(2_250_000), 4));
         let expect = "h_bucket{le=\"0.5\"} 1\nh_bucket{le=\"1\"} 3\nh_bucket{le=\"+Inf\"} 4\n\
                       h_sum 2.25\nh_count 4\n";
         assert_eq!(all, expect);

@@ -30,8 +30,10 @@ const CHANNELS_PER_TURN: u32 = 8 * 1024;
 const LISTED: usize = 10;
 /// Channels whose messages are counted.
 const COUNTED_MAX: usize = 32;
-/// What is left of a channel's count after a second. A steady rate r makes a count of r / (1 - this).
-const KEPT_PER_SECOND: f64 = 0.8;
+/// Of a channel's count a fifth is gone after a second. So a steady rate r makes a count of 5 r.
+const GONE_PER_SECOND: u64 = 5;
+/// A message counts for so much.
+const MESSAGE: u64 = 1_000;
 
 /// Names are shown of this tenant alone: whoever has its key need not know what others call theirs.
 const OWNER: TenantId = TenantId(0);
@@ -181,17 +183,16 @@ impl Largest {
 /// The channels with the most messages, by Space-Saving (Metwally, Agrawal, El Abbadi 2005): who is new
 /// takes over the place and the count of the least, so whoever has much of the traffic is in the list.
 #[derive(Default)]
-struct Busiest(Vec<(f64, ChannelName)>);
+struct Busiest(Vec<(u64, ChannelName)>);
 
 impl Busiest {
     fn add(&mut self, name: &ChannelName, messages: usize) {
-        let messages = messages as f64;
+        let messages = messages as u64 * MESSAGE;
         if let Some((count, _)) = self.0.iter_mut().find(|(_, known)| known == name) {
             *count += messages;
         } else if self.0.len() < COUNTED_MAX {
             self.0.push((messages, name.clone()));
-        } else if let Some(least) = self.0.iter_mut().min_by(|one, other| one.0.total_cmp(&other.0))
-        {
+        } else if let Some(least) = self.0.iter_mut().min_by_key(|(count, _)| *count) {
             *least = (least.0 + messages, name.clone());
         }
     }
@@ -199,16 +200,19 @@ impl Busiest {
     /// A second is over.
     fn fade(&mut self) {
         for (count, _) in &mut self.0 {
-            *count *= KEPT_PER_SECOND;
+            *count -= *count / GONE_PER_SECOND;
         }
-        self.0.retain(|(count, _)| *count > 0.1);
+        self.0.retain(|(count, _)| *count > MESSAGE / 10);
     }
 
     /// In messages per second.
     fn write_json(&self, out: &mut Vec<u8>) {
-        let mut sorted: Vec<&(f64, ChannelName)> = self.0.iter().collect();
-        sorted.sort_unstable_by(|one, other| other.0.total_cmp(&one.0));
-        let rate = |count: f64| format!("{:.1}", count * (1.0 - KEPT_PER_SECOND));
+        let mut sorted: Vec<&(u64, ChannelName)> = self.0.iter().collect();
+        sorted.sort_unstable_by_key(|(count, _)| std::cmp::Reverse(*count));
+        let rate = |count: u64| {
+            let tenths = (count / GONE_PER_SECOND + MESSAGE / 20) * 10 / MESSAGE;
+            format!("{}.{}", tenths / 10, tenths % 10)
+        };
         write_list(out, sorted.into_iter().take(LISTED).map(|(count, name)| (name, rate(*count))));
     }
 }

@@ -1,5 +1,7 @@
 //! How long things take: counts by duration, in buckets that never change.
 
+use crate::proto::prometheus::Seconds;
+
 /// Upper bounds of the buckets, in microseconds: 1, 2.5, 5 of each decade from 10 µs to 10 s.
 pub(crate) const BOUNDS_US: [u64; 19] = [
     10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000,
@@ -20,11 +22,11 @@ impl Histogram {
         self.sum_us += us;
     }
 
-    /// Each bound in seconds, and how many were at most that.
-    pub fn up_to(&self) -> impl Iterator<Item = (f64, u64)> {
+    /// Each bound, and how many were at most that.
+    pub fn up_to(&self) -> impl Iterator<Item = (Seconds, u64)> {
         BOUNDS_US.iter().zip(&self.counts).scan(0, |sum, (&bound, &count)| {
             *sum += count;
-            Some((seconds(bound), *sum))
+            Some((Seconds(bound), *sum))
         })
     }
 
@@ -32,14 +34,9 @@ impl Histogram {
         self.counts.iter().sum()
     }
 
-    /// In seconds.
-    pub fn sum(&self) -> f64 {
-        seconds(self.sum_us)
+    pub fn sum(&self) -> Seconds {
+        Seconds(self.sum_us)
     }
-}
-
-fn seconds(us: u64) -> f64 {
-    us as f64 / 1_000_000.0
 }
 
 #[cfg(test)]
@@ -52,9 +49,9 @@ mod tests {
         for us in [0, 10, 11, 25, 10_000_000, 10_000_001] {
             histogram.add(us);
         }
-        let up_to: Vec<(f64, u64)> = histogram.up_to().collect();
-        assert_eq!(up_to[..3], [(0.000_01, 2), (0.000_025, 4), (0.000_05, 4)]);
-        assert_eq!(up_to.last(), Some(&(10.0, 5)));
-        assert_eq!((histogram.count(), histogram.sum()), (6, 20.000_047));
+        let up_to: Vec<(Seconds, u64)> = histogram.up_to().collect();
+        assert_eq!(up_to[..3], [(Seconds(10), 2), (Seconds(25), 4), (Seconds(50), 4)]);
+        assert_eq!(up_to.last(), Some(&(Seconds(10_000_000), 5)));
+        assert_eq!((histogram.count(), histogram.sum()), (6, Seconds(20_000_047)));
     }
 }

@@ -76,6 +76,7 @@ impl Lag {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::prometheus::Seconds;
 
     #[test]
     fn a_batch_over_several_turns_and_one_that_had_to_wait_for_it() {
@@ -90,14 +91,14 @@ mod tests {
         lag.message_waits();
         lag.batch_ends();
         lag.turn_ends(2_500);
-        assert_eq!((lag.batch.sum(), lag.delivery.sum()), (0.001_5, 0.001_5));
+        assert_eq!((lag.batch.sum(), lag.delivery.sum()), (Seconds(1_500), Seconds(1_500)));
         lag.turn_begins(3_000);
         lag.message_waits();
         lag.batch_begins(2);
         lag.batch_ends();
         lag.turn_ends(3_400);
-        assert_eq!(lag.batch.sum(), 0.001_5 + 0.000_4);
-        assert_eq!(lag.delivery.sum(), 0.001_5 + 0.001_4, "the older message counts");
+        assert_eq!(lag.batch.sum(), Seconds(1_500 + 400));
+        assert_eq!(lag.delivery.sum(), Seconds(1_500 + 1_400), "the older message counts");
         assert!(lag.waiting.is_empty());
     }
 }

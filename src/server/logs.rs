@@ -269,9 +269,9 @@ impl<S: Socket> Server<S> {
             let bytes = sent - request.sent_before;
             write_access(key, peer, &request, bytes, self.now.ms);
         }
-        let seconds = ms as f64 / 1000.0;
+        let (seconds, ms) = (ms / 1_000, ms % 1_000);
         let way = self.way(slot);
-        log::debug!(target: CONNECTION, "{key} {peer} {way}: ended, {name}, after {seconds:.3} s");
+        log::debug!(target: CONNECTION, "{key} {peer} {way}: ended, {name}, after {seconds}.{ms:03} s");
         self.wire_note(slot, format_args!("ended, {name}"));
     }
 

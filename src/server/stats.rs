@@ -246,8 +246,8 @@ pub(crate) fn prometheus(view: &View<'_>) -> Vec<u8> {
     for Metric { name, kind, help, value, .. } in METRICS {
         prometheus::write_head(&mut out, name, *kind, help);
         match value(view) {
-            Number(number) => prometheus::write_sample(&mut out, name, &[], number as f64),
-            Words(words) => prometheus::write_sample(&mut out, name, words, 1.0),
+            Number(number) => prometheus::write_sample(&mut out, name, &[], number),
+            Words(words) => prometheus::write_sample(&mut out, name, words, 1),
             Value::Histogram(all) => {
                 prometheus::write_histogram(&mut out, name, all.up_to(), all.sum(), all.count());
             }
@@ -255,7 +255,7 @@ pub(crate) fn prometheus(view: &View<'_>) -> Vec<u8> {
                 for (values, number) in samples {
                     let pairs = labels.iter().zip(&values).map(|(label, value)| (*label, &**value));
                     let pairs: Vec<(&str, &str)> = pairs.collect();
-                    prometheus::write_sample(&mut out, name, &pairs, number as f64);
+                    prometheus::write_sample(&mut out, name, &pairs, number);
                 }
             }
         }
