@@ -7,6 +7,7 @@ use std::rc::Rc;
 use encke::hub::message::{MessageId, TenantId};
 use encke::server::Key;
 
+use crate::lobby::{Else, Visit};
 use crate::publisher::{EchoClient, MySqlClient, Publisher};
 use crate::rules::Rules;
 use crate::subscriber::Subscriber;
@@ -66,6 +67,8 @@ pub struct Line {
     pub wants_fin: bool,
     /// A proxy says first where it comes from.
     pub is_proxied: bool,
+    /// There was no place: it is in the lobby.
+    pub visit: Option<Box<Visit>>,
     /// It does not read for a while.
     pub is_stalled: bool,
     /// It was reset, or so rude or so late that the server may have ended it in the middle of something.
@@ -87,6 +90,7 @@ impl Line {
             unsent: VecDeque::new(),
             wants_fin: false,
             is_proxied: false,
+            visit: None,
             is_stalled: false,
             is_excused: false,
             late_ms: 0,
@@ -97,6 +101,17 @@ impl Line {
 
     pub fn send(&mut self, bytes: &[u8]) {
         self.unsent.extend(bytes);
+        if let Some(visit) = &mut self.visit {
+            visit.says(bytes);
+        }
+    }
+
+    /// In the lobby everybody hears the same; false if it is not there.
+    pub fn hears_in_lobby(&mut self, bytes: &[u8], or: Else) -> bool {
+        let or = Else { is_late: self.may_be_late(), ..or };
+        let Some(visit) = &mut self.visit else { return false };
+        visit.receive(bytes, or);
+        true
     }
 
     /// Lets some of what was sent arrive; true if anything did.
@@ -184,7 +199,8 @@ impl Client {
             Role::MySql(client) => client.is_greeted(),
             _ => false,
         };
-        let may_be_cut = |line: &Line| rules.may_cut() && line.wire.borrow().was_full;
+        let may_be_cut =
+            |line: &Line| line.visit.is_some() || rules.may_cut() && line.wire.borrow().was_full;
         is_there && self.line.as_ref().is_some_and(|it| it.is_settled() && !may_be_cut(it))
     }
 }
@@ -210,6 +226,16 @@ impl Role {
     }
 
     pub fn receive(&mut self, bytes: &[u8], line: &mut Line, context: &mut Context<'_>) {
+        let rules = context.rules;
+        let or = Else {
+            was_rekeyed: rules.rekeys > 0,
+            is_crowded: rules.tight.bodies,
+            is_draining: context.is_draining,
+            is_late: false,
+        };
+        if !matches!(self, Role::Vandal) && line.hears_in_lobby(bytes, or) {
+            return;
+        }
         match self {
             Role::Subscriber(subscriber) => subscriber.receive(bytes, line, context),
             Role::Publisher(publisher) => publisher.receive(bytes, line, context),
@@ -233,6 +259,7 @@ impl Role {
     /// All is at rest: who asked has been answered.
     pub fn check_answered(&self, line: &Line, context: &Context<'_>) {
         match self {
+            _ if line.visit.is_some() => {}
             Role::Publisher(publisher) if !may_be_ended(line, context) => {
                 publisher.check_answered(line)
             }
@@ -243,6 +270,11 @@ impl Role {
 
     /// The server has ended the connection.
     pub fn ended(&self, line: &Line, context: &Context<'_>) {
+        if let Some(visit) = &line.visit {
+            // Who does not take the words may be cut.
+            let has_reason = line.wants_fin || line.may_be_late() || context.is_draining;
+            return assert!(visit.is_told() || has_reason, "told nothing, {}", line.explain());
+        }
         if let Role::Subscriber(subscriber) = self
             && !may_be_ended(line, context)
         {

@@ -16,6 +16,7 @@ use encke::server::settings::Settings;
 use encke::server::{Holdings, Listener, Next, Server};
 
 use crate::client::Line;
+use crate::lobby::{Else, Visit};
 use crate::proxy::{ADDRESSES, header};
 use crate::support::late_engine::LateEngine;
 use crate::support::random::Random;
@@ -28,6 +29,8 @@ pub const START: Now = Now { ms: 5_000, unix_second: 1_763_690_000, unix_nanos: 
 const ROUNDS_MAX: usize = 60_000;
 /// Rounds without anything new after which nothing new will come.
 const QUIET_ROUNDS: usize = 12;
+/// How many may be told that there is no place at the same time.
+const LOBBY_PLACES: usize = 16;
 /// Takes after which even the latest engine has done what it was asked.
 const TAKES_MAX: usize = 100;
 
@@ -58,6 +61,17 @@ struct Socket {
     address: Option<IpAddr>,
     /// The address is not known before the server has read what the proxy says.
     is_announced: bool,
+    is_in_lobby: bool,
+}
+
+/// Where somebody who comes is let in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Room {
+    Place,
+    /// To be told that there is no place.
+    Lobby,
+    /// That is told at the door.
+    None,
 }
 
 /// What a world is made of.
@@ -127,7 +141,7 @@ impl Machine {
         let wire = Rc::new(RefCell::new(wire));
         let socket = FakeSocket(wire.clone());
         let (least, most) = self.count_from(address);
-        let has_room = self.server.connections() < self.limits.connections_max;
+        let room = self.room(listener);
         let key = match is_proxied {
             true => self.server.accept_proxied(socket, listener, self.now),
             false => self.server.accept(socket, listener, self.now),
@@ -138,33 +152,46 @@ impl Machine {
         let must_refuse = per_address <= least && per_address > 0;
         let Some(key) = key else {
             let is_one_too_many = is_counted && may_refuse && self.counts_addresses();
-            assert!(self.is_draining || !has_room || is_one_too_many, "refused for no reason");
+            let has_reason = self.is_draining || room == Room::None || is_one_too_many;
+            assert!(has_reason, "refused for no reason: {room:?}");
             if is_fair {
-                check_refusal(&mut wire.borrow_mut(), listener);
+                let may_be_full = room == Room::None;
+                let must_be_full = !is_one_too_many && !self.is_draining;
+                check_refusal(&mut wire.borrow_mut(), listener, (must_be_full, may_be_full));
             }
             return None;
         };
         assert!(!self.is_draining, "one more while it stops");
-        let is_for_lobby = listener == Listener::Http || is_proxied;
-        assert!(has_room || is_for_lobby, "one more than may");
+        assert_ne!(room, Room::None, "one more than may");
         assert!(!(is_counted && must_refuse), "one more than may come from there");
         if self.random.one_in(100) {
             self.server.abandon(key, &io::Error::other("no more watches"));
             assert!(wire.borrow().is_closed, "nobody would ever look at it");
             return None;
         }
-        self.sockets.push(Socket { wire: wire.clone(), address, is_announced: is_proxied });
+        let is_in_lobby = room == Room::Lobby;
+        let is_announced = is_proxied;
+        self.sockets.push(Socket { wire: wire.clone(), address, is_announced, is_in_lobby });
         let mut line = Line::new(wire, key);
-        if !has_room {
-            // In the lobby, to be told that there is no place.
-            line.excuse();
-        }
         if is_proxied {
             line.send(&header(address, &mut self.random));
             line.is_proxied = true;
             self.excuse_proxied(&mut line);
         }
+        line.visit = is_in_lobby.then(|| Box::new(Visit::new()));
         Some(line)
+    }
+
+    /// Where the next one must be let in, wherever it comes from. Sessions have places as well.
+    fn room(&self, listener: Listener) -> Room {
+        let is_there = |socket: &&Socket| socket.is_in_lobby && !socket.wire.borrow().is_closed;
+        let in_lobby = self.sockets.iter().filter(is_there).count();
+        let (here, most) = (self.server.connections(), self.limits.connections_max);
+        if here - in_lobby < most {
+            return Room::Place;
+        }
+        let has_lobby = in_lobby < LOBBY_PLACES && here < most + LOBBY_PLACES;
+        if has_lobby && listener == Listener::Http { Room::Lobby } else { Room::None }
     }
 
     /// There may be too many from where a proxy says: then there are no words for it.
@@ -362,17 +389,24 @@ pub trait Inhabited {
     }
 }
 
-/// Who finds no place is told so in one breath, in the words of the protocol.
-fn check_refusal(wire: &mut Wire, listener: Listener) {
+/// Who finds no place is told so in one breath, in the words of the protocol: other ones where there is none
+/// for anybody, which must or may be so.
+fn check_refusal(wire: &mut Wire, listener: Listener, (must, may): (bool, bool)) {
     let mut words = Vec::new();
     wire.widen();
     wire.take(usize::MAX, &mut words);
-    let is_cut = wire.was_full;
-    match listener {
-        Listener::CometQl => assert_eq!(&words[4..7], b"\xff\x10\x04", "ERR 1040"),
-        _ => {
-            assert!(words.starts_with(b"HTTP/1.1 503 "), "{words:?}");
-            assert!(is_cut || words.ends_with(b"\r\n\r\n"), "{words:?}");
+    if listener == Listener::CometQl {
+        assert_eq!(&words[4..7], b"\xff\x10\x04", "ERR 1040");
+    } else {
+        let text = String::from_utf8_lossy(&words);
+        assert!(text.starts_with("HTTP/1.1 503 "), "{text}");
+        let is_for_all = text.contains("Cache-Control: no-store");
+        if !wire.was_full && is_for_all {
+            let mut visit = Visit::new();
+            visit.receive(&words, Else::default());
+            assert!(may && visit.is_told(), "{text}");
+        } else if !wire.was_full {
+            assert!(!must && text.ends_with("\r\n\r\n"), "{text}");
         }
     }
     assert!(wire.is_at_end(), "and that is all");

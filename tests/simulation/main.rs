@@ -14,6 +14,7 @@ mod support;
 mod client;
 mod comet;
 mod decode;
+mod lobby;
 mod machine;
 mod proxy;
 mod publisher;

@@ -412,6 +412,13 @@ impl MySqlClient {
                     self.farewell = Some(1053);
                     line.wants_fin = true;
                 }
+                (Stage::Login, 0xff) => {
+                    let number = u16::from_le_bytes([payload[1], payload[2]]);
+                    assert_eq!(number, 1041, "out of memory");
+                    assert!(context.rules.tight.bodies);
+                    line.excuse();
+                    line.wants_fin = true;
+                }
                 (Stage::Greeting, 10) => {
                     assert_eq!(sequence, 0);
                     line.send(&packet(1, &login()));

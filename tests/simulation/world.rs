@@ -4,6 +4,7 @@ use encke::hub::message::TenantId;
 use encke::server::{Holdings, Listener, Next};
 
 use crate::client::{Claim, Client, Context, Line, Role};
+use crate::lobby::Else;
 use crate::machine::{Inhabited, Machine, Plan};
 use crate::publisher::{EchoClient, MySqlClient, Publisher};
 use crate::rules::{Rules, TENANTS};
@@ -347,6 +348,9 @@ impl World {
             line.deliver(usize::MAX);
             self.machine.turn([&line].into_iter());
             line.wire.borrow_mut().take(usize::MAX, &mut bytes);
+        }
+        if line.hears_in_lobby(&bytes, Else::default()) {
+            return None;
         }
         let text = String::from_utf8(bytes).expect("text");
         if text.is_empty() && line.is_excused() {

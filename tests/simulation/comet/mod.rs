@@ -17,6 +17,7 @@ use encke::server::settings::{Settings, Tenant};
 
 use crate::client::Line;
 use crate::decode::{Part, Reader};
+use crate::lobby::Else;
 use crate::machine::{Inhabited, Machine, Plan};
 use crate::support::random::Random;
 use crate::support::websocket::client_frame;
@@ -207,6 +208,10 @@ impl World {
         let bytes = wired.line.take(most);
         if bytes.is_empty() {
             return false;
+        }
+        let or = Else { is_draining: self.machine.is_draining, ..Else::default() };
+        if wired.line.hears_in_lobby(&bytes, or) {
+            return true;
         }
         let id = wired.id;
         match &mut wired.owner {
