@@ -17,6 +17,7 @@ use encke::server::{Holdings, Listener, Next, Server};
 
 use crate::client::Line;
 use crate::lobby::{Else, Visit};
+use crate::memory::{self, Shortage};
 use crate::proxy::{ADDRESSES, header};
 use crate::support::late_engine::LateEngine;
 use crate::support::random::Random;
@@ -42,6 +43,7 @@ pub struct Machine {
     pub truth: Rc<RefCell<Truth>>,
     pub next: Next,
     pub is_draining: bool,
+    pub shortage: Shortage,
     /// What the late engine has not said yet.
     pending: Rc<Cell<usize>>,
     /// Real selectors tell more than what changed.
@@ -85,6 +87,7 @@ pub struct Plan {
 
 impl Machine {
     pub fn new(mut random: Random, plan: Plan) -> Machine {
+        Shortage::default().end();
         let Plan { settings, engine, is_late, first } = plan;
         let tenants = settings.tenants.len();
         let start = MessageId { second: START.unix_second, n: START.unix_nanos };
@@ -107,14 +110,17 @@ impl Machine {
         }
         let engine = Box::new(Recorded { engine, truth: truth.clone() });
         let limits = settings.limits.clone();
+        let mut server = Server::new(settings, engine, [7; 20], START);
+        server.measure_heap_by(memory::used);
         Machine {
-            server: Server::new(settings, engine, [7; 20], START),
+            server,
             has_full_events: random.one_in(2),
             random,
             now: START,
             truth,
             next: Next::Idle,
             is_draining: false,
+            shortage: Shortage::default(),
             pending,
             limits,
             sockets: Vec::new(),
@@ -187,7 +193,7 @@ impl Machine {
         let is_there = |socket: &&Socket| socket.is_in_lobby && !socket.wire.borrow().is_closed;
         let in_lobby = self.sockets.iter().filter(is_there).count();
         let (here, most) = (self.server.connections(), self.limits.connections_max);
-        if here - in_lobby < most {
+        if here - in_lobby < most && !self.shortage.is_short() {
             return Room::Place;
         }
         let has_lobby = in_lobby < LOBBY_PLACES && here < most + LOBBY_PLACES;
@@ -218,6 +224,11 @@ impl Machine {
         let here = self.sockets.iter().filter(|socket| socket.address == address);
         let most = here.clone().count();
         (here.filter(|socket| !socket.is_announced).count(), most)
+    }
+
+    /// Memory runs short, or there is enough again.
+    pub fn draw_shortage(&mut self) {
+        self.shortage.draw(&mut self.random);
     }
 
     /// Both clocks go on.
@@ -256,6 +267,7 @@ impl Machine {
         self.limits = settings.limits.clone();
         self.server.reload(settings, engine, self.now).expect("few tenants");
         self.server.verify();
+        self.shortage.reloaded();
         lines.into_iter().for_each(|line| self.excuse_proxied(line));
     }
 
@@ -274,6 +286,7 @@ impl Machine {
             self.server.ready(key, event, self.now);
         }
         self.next = self.server.turn(self.now);
+        self.shortage.turned();
         self.check_next();
     }
 

@@ -16,6 +16,7 @@ mod comet;
 mod decode;
 mod lobby;
 mod machine;
+mod memory;
 mod proxy;
 mod publisher;
 mod rules;

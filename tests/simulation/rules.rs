@@ -6,6 +6,7 @@ use encke::hub::rules::{Rule, Who};
 use encke::server::limits::Limits;
 use encke::server::settings::{Echo, Origins, Settings, Tenant};
 
+use crate::memory::CEILING;
 use crate::support::random::Random;
 
 /// A tenant as the clients know it.
@@ -49,6 +50,20 @@ pub struct Tight {
     pub outboxes: bool,
     /// Channels with a history.
     pub histories: bool,
+    /// Memory, now and then.
+    pub memory: bool,
+}
+
+impl Tight {
+    /// There may be no room for a subscriber, or for what it says.
+    pub fn is_full(&self) -> bool {
+        self.listening || self.bodies || self.memory
+    }
+
+    /// There may be no room for what is not whole yet.
+    pub fn is_crowded(&self) -> bool {
+        self.bodies || self.memory
+    }
 }
 
 pub struct Rules {
@@ -65,6 +80,8 @@ pub struct Rules {
     pub is_shop_open: bool,
     /// So little may wait for somebody whose past the engine has not found yet.
     pub is_late: bool,
+    /// Memory may run short.
+    pub is_short: bool,
 }
 
 impl Rules {
@@ -84,6 +101,7 @@ impl Rules {
             rekeys: 0,
             is_shop_open: false,
             is_late,
+            is_short: random.one_in(4),
         };
         rules.draw_settings(random);
         rules
@@ -107,6 +125,7 @@ impl Rules {
         });
         self.settings = Settings {
             limits,
+            memory: Some(CEILING),
             tenants: tenants.collect(),
             origins: Origins { any: true, listed: Vec::new() },
             echoes: vec![Echo { path: "/echo".into(), is_reversed: false }],
@@ -124,6 +143,7 @@ impl Rules {
             pings: random.one_in(6),
             outboxes: random.one_in(6),
             histories: self.kept == Kept::Little && random.one_in(6),
+            memory: false,
         };
         let old = self.tight;
         self.tight = Tight {
@@ -134,6 +154,7 @@ impl Rules {
             pings: old.pings | new.pings,
             outboxes: old.outboxes | new.outboxes,
             histories: old.histories | new.histories,
+            memory: old.memory,
         };
         let (mut or, usual) = (or(random), Limits::default());
         Limits {
@@ -214,7 +235,7 @@ impl Rules {
 
     /// Whoever has not read all is in danger, however quick it is.
     pub fn may_cut(&self) -> bool {
-        self.tight.outboxes
+        self.tight.outboxes || self.tight.memory
     }
 }
 

@@ -280,8 +280,7 @@ impl Subscriber {
                 410 => assert!(self.may_be_lost(context), "410 for no reason"),
                 408 => assert!(line.may_be_late(), "408 for a request, {}", line.explain()),
                 503 => {
-                    let tight = &context.rules.tight;
-                    let has_reason = tight.listening || tight.bodies || context.is_draining;
+                    let has_reason = context.rules.tight.is_full() || context.is_draining;
                     assert!(has_reason, "503 for no reason");
                 }
                 other => panic!("status {other} for a subscription"),

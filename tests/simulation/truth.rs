@@ -9,6 +9,8 @@ use encke::hub::clock::Now;
 use encke::hub::command::{Command, Happened};
 use encke::hub::message::{Message, MessageId, Personal, TenantId};
 
+use crate::memory;
+
 /// Everything that has left the feed.
 #[derive(Default)]
 pub struct Truth {
@@ -19,6 +21,9 @@ pub struct Truth {
     pub tenants_with_deletions: HashSet<TenantId>,
     /// Every message for a user.
     pub personals: Vec<Rc<Personal>>,
+    /// Up to where something may have been forgotten for want of memory, and when that was last.
+    forgotten: HashMap<TenantId, MessageId>,
+    pub forgot_ms: u64,
     last: HashMap<TenantId, MessageId>,
     /// The moment, by the clock that nobody sets.
     pub now_ms: u64,
@@ -61,6 +66,11 @@ impl Truth {
             message.tenant == tenant && message.id > cursor
         };
         (0..self.messages.len()).any(|index| is_after(&index) && is_old(&index))
+    }
+
+    /// Whether anything of a tenant after a cursor may have been forgotten for want of memory.
+    pub fn may_be_forgotten(&self, tenant: TenantId, cursor: MessageId) -> bool {
+        self.forgotten.get(&tenant).is_some_and(|&upto| upto > cursor)
     }
 
     /// When a personal message was sent.
@@ -149,7 +159,16 @@ impl Engine for Recorded {
     }
 
     fn forget_oldest(&mut self, bytes: usize) -> usize {
-        self.engine.forget_oldest(bytes)
+        let count = self.engine.forget_oldest(bytes);
+        memory::forget(count);
+        let truth = &mut *self.truth.borrow_mut();
+        if count > 0 {
+            truth.forgot_ms = truth.now_ms;
+            for &tenant in truth.last.keys() {
+                truth.forgotten.insert(tenant, self.engine.position(tenant));
+            }
+        }
+        count
     }
 
     fn usage(&self) -> Usage {

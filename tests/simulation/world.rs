@@ -47,6 +47,9 @@ impl World {
         if self.machine.random.one_in(3) {
             return self.shut_down(false);
         }
+        // From now on there is enough for everybody.
+        self.machine.shortage.end();
+        self.turn();
         self.gather();
         self.check_at_rest();
         self.check_counts();
@@ -68,6 +71,7 @@ impl World {
             83..=85 => self.stall(),
             86..=87 => self.reset(),
             88..=89 => self.half_close(),
+            90..=91 if self.rules.is_short => self.draw_shortage(),
             90..=96 => self.pass_time(),
             97 => self.machine.set_clock(),
             98 if self.machine.random.one_in(3) => self.reload(),
@@ -228,6 +232,11 @@ impl World {
         self.pass(ms);
     }
 
+    fn draw_shortage(&mut self) {
+        self.machine.draw_shortage();
+        self.rules.tight.memory |= self.machine.shortage.was_there;
+    }
+
     /// The operator thinks again.
     fn reload(&mut self) {
         let World { machine, rules, clients, .. } = self;
@@ -365,12 +374,15 @@ impl World {
     fn shut_down(&mut self, is_at_rest: bool) {
         let listening = |(index, client): (usize, &Client)| {
             let line = client.line.as_ref().filter(|_| client.is_to_be_told(&self.rules))?;
-            Some((index, line.explain()))
+            Some((index, line.wire.clone(), line.explain()))
         };
-        let listening: Vec<(usize, String)> =
-            self.clients.iter().enumerate().filter_map(listening).collect();
+        let listening: Vec<_> = self.clients.iter().enumerate().filter_map(listening).collect();
         self.drain();
-        for (index, about) in listening {
+        for (index, wire, about) in listening {
+            if self.rules.may_cut() && wire.borrow().was_full {
+                // There was no room for the farewell.
+                continue;
+            }
             match &self.clients[index].role {
                 Role::Subscriber(subscriber) => subscriber.check_farewell(is_at_rest, &about),
                 Role::MySql(client) => assert_eq!(client.farewell, Some(1053)),

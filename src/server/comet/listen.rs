@@ -94,6 +94,8 @@ impl<S: Socket> Server<S> {
         let before = before.unwrap_or_default();
         let channels = self.allowed(slot, std::mem::take(&mut opening.hello.channels));
         if self.change_channels(slot, &channels).is_err() {
+            // It has left what it had, and does not come back to it.
+            self.tell_changes(slot, &before, &[]);
             return self.end(slot, Disconnect::Unavailable);
         }
         self.tell_changes(slot, &before, &channels);
@@ -311,6 +313,7 @@ impl<S: Socket> Server<S> {
             self.inbox.remove(tenant, &user, SubscriberId(slot));
         }
         if self.change_channels(key.slot, &channels).is_err() {
+            self.tell_changes(key.slot, &channels, &[]);
             self.cut(key.slot, Disconnect::Unavailable);
         }
         true

@@ -9,6 +9,8 @@ use crate::publisher::{login, packet, take_packet};
 pub struct BackEnd {
     pub line: Option<u64>,
     statements: VecDeque<String>,
+    /// What was said last.
+    said: String,
     bytes: Vec<u8>,
     is_ready: bool,
     /// A user's key is, or may be, away.
@@ -37,11 +39,12 @@ impl BackEnd {
             && let Some(statement) = self.statements.pop_front()
         {
             line.send(&packet(0, &[b"\x03", statement.as_bytes()].concat()));
+            self.said = statement;
             self.is_ready = false;
         }
     }
 
-    pub fn receive(&mut self, bytes: &[u8], line: &mut Line, is_draining: bool) {
+    pub fn receive(&mut self, bytes: &[u8], line: &mut Line, is_draining: bool, was_short: bool) {
         self.bytes.extend_from_slice(bytes);
         while let Some((sequence, payload)) = take_packet(&mut self.bytes) {
             match (sequence, payload[0]) {
@@ -49,6 +52,14 @@ impl BackEnd {
                 (_, 0) => {
                     self.is_ready = true;
                     self.is_kicking &= !self.statements.is_empty();
+                }
+                (_, 0xff) if was_short && payload[1..3] == 1041_u16.to_le_bytes() => {
+                    // Keys must be there in the end; what it wanted to tell a user nobody hears.
+                    let said = std::mem::take(&mut self.said);
+                    if said.contains("users_auth") {
+                        self.statements.push_front(said);
+                    }
+                    self.is_ready = true;
                 }
                 (..) if is_draining => line.wants_fin = true,
                 (_, first) => panic!("{first:#x}: {}", String::from_utf8_lossy(&payload)),

@@ -19,6 +19,7 @@ use crate::client::Line;
 use crate::decode::{Part, Reader};
 use crate::lobby::Else;
 use crate::machine::{Inhabited, Machine, Plan};
+use crate::memory::CEILING;
 use crate::support::random::Random;
 use crate::support::websocket::client_frame;
 use crate::wire::Weather;
@@ -54,6 +55,8 @@ struct World {
     count: u64,
     is_late: bool,
     is_roomy: bool,
+    /// Memory may run short.
+    is_short: bool,
     /// When each user had a connection last.
     here_ms: [u64; 4],
     last_kick_ms: u64,
@@ -65,6 +68,8 @@ pub fn simulate(seed: u64, is_late: bool, step_to: &mut dyn FnMut(usize)) {
         step_to(step);
         world.step();
         if step % 73 == 72 {
+            world.machine.shortage.end();
+            world.turn();
             world.come_to_rest();
             world.check_pages();
         }
@@ -73,6 +78,8 @@ pub fn simulate(seed: u64, is_late: bool, step_to: &mut dyn FnMut(usize)) {
     if world.machine.random.one_in(3) {
         return world.shut_down();
     }
+    world.machine.shortage.end();
+    world.turn();
     world.gather();
     world.check_idle();
     world.say_something_to_all();
@@ -89,6 +96,7 @@ impl World {
     fn new(seed: u64, is_late: bool) -> World {
         let mut random = Random::new(seed);
         let is_roomy = random.one_in(2);
+        let is_short = random.one_in(4);
         let engine = engine_limits(&mut random, is_roomy);
         let settings = settings(&mut random);
         let first = vec![keys()];
@@ -102,6 +110,7 @@ impl World {
             count: 0,
             is_late,
             is_roomy,
+            is_short,
             here_ms: [0; 4],
             last_kick_ms: 0,
         }
@@ -123,6 +132,7 @@ impl World {
             82..=84 => self.reset(),
             85..=86 => self.half_close(),
             87..=88 => self.close_frame(),
+            89..=90 if self.is_short => self.machine.draw_shortage(),
             89..=96 => self.pass_time(),
             97 => self.machine.set_clock(),
             98 if self.machine.random.one_in(3) => self.reload(),
@@ -139,7 +149,7 @@ impl World {
         act: impl FnOnce(&mut Page, Option<&mut Line>, &mut Context) -> T,
     ) -> T {
         let World { machine, ledger, wired, pages, read, .. } = self;
-        let Machine { random, truth, now, .. } = machine;
+        let Machine { random, truth, now, shortage, .. } = machine;
         let truth = truth.borrow();
         ledger.read(&truth, read);
         let page = &mut pages[index];
@@ -155,6 +165,7 @@ impl World {
             newest_line: self.count,
             last_kick_ms: self.last_kick_ms,
             is_roomy: self.is_roomy,
+            was_short: shortage.was_there,
         };
         act(page, line, &mut context)
     }
@@ -233,11 +244,14 @@ impl World {
                         Part::End => wired.line.wants_fin = true,
                     }
                 }
-                let is_good = matches!(status, None | Some(200 | 408)) || self.machine.is_draining;
+                let may_refuse = self.machine.is_draining || self.machine.shortage.was_there;
+                let is_good = matches!(status, None | Some(200 | 408)) || may_refuse;
                 assert!(is_good, "{status:?}");
             }
             Owner::BackEnd => {
-                self.back_end.receive(&bytes, &mut wired.line, self.machine.is_draining)
+                let machine = &self.machine;
+                let (is_draining, was_short) = (machine.is_draining, machine.shortage.was_there);
+                self.back_end.receive(&bytes, &mut wired.line, is_draining, was_short)
             }
         }
         true
@@ -406,5 +420,5 @@ fn settings(random: &mut Random) -> Settings {
         poll_seconds: 5,
         ..Limits::default()
     };
-    Settings { limits, tenants: vec![tenant], ..Settings::default() }
+    Settings { limits, tenants: vec![tenant], memory: Some(CEILING), ..Settings::default() }
 }

@@ -37,6 +37,8 @@ pub struct Context<'a> {
     pub last_kick_ms: u64,
     /// Nothing is dropped from any history.
     pub is_roomy: bool,
+    /// Memory was short once.
+    pub was_short: bool,
 }
 
 pub struct Page {
@@ -58,6 +60,8 @@ pub struct Page {
     /// may have gone to a connection that ended before it could tell.
     first_msg: Option<(MessageId, usize)>,
     pub talk: Option<Talk>,
+    /// It was refused something: then it comes again.
+    gives_up: bool,
 }
 
 /// One connection of a page.
@@ -116,6 +120,7 @@ impl Page {
             opens: 0,
             first_msg: None,
             talk: None,
+            gives_up: false,
         }
     }
 
@@ -296,6 +301,8 @@ impl Page {
                         // It took too long to ask, its user was sent away, or the server stops.
                         let is_known = matches!(head.status, 408 | 503);
                         assert!(is_known, "{:?}: {head:?}", talk.via);
+                        // What it has said already may be taken for another request.
+                        self.talk = None;
                         line.wants_fin = true;
                         return;
                     }
@@ -308,11 +315,20 @@ impl Page {
                     Via::Stream => talk.events.lines.push(&data),
                     Via::Poll => talk.body.extend_from_slice(&data),
                 },
+                Part::End if talk.via == Via::Stream => {
+                    // It was sent away before it began.
+                    assert!(context.was_short, "a stream has no end");
+                    self.gives_up = true;
+                }
                 Part::End => self.poll_ended(context),
             }
         }
         self.take_frames(line, context);
         self.take_events(context);
+        if std::mem::take(&mut self.gives_up) {
+            self.talk = None;
+            line.wants_fin = true;
+        }
     }
 
     /// The channels that it has while all is at rest.

@@ -1,6 +1,6 @@
 //! What a page is told, and whether that is true.
 
-use encke::hub::message::{Message, MessageId};
+use encke::hub::message::{Message, MessageId, TenantId};
 use serde_json::Value;
 
 use super::{Context, Page, Via};
@@ -43,6 +43,7 @@ impl Page {
                     self.take(&json(&text), offset, context);
                 }
                 Frame::Ping(data) => line.send(&client_frame(0x8a, [0; 4], &data)),
+                Frame::Close(Some(1013)) if context.was_short => self.gives_up = true,
                 other => panic!("{other:?} for a page"),
             }
         }
@@ -67,6 +68,14 @@ impl Page {
         let pipe = frame["pipe"].as_str().expect("every frame has a pipe");
         let event = frame["event"].as_str().expect("and an event");
         let Some(talk) = &mut self.talk else { return };
+        if self.gives_up {
+            return;
+        }
+        if (pipe, event) == ("sys", "error") && frame.to_string().contains("No memory is left") {
+            assert!(context.was_short, "there is memory: {frame}");
+            self.gives_up = true;
+            return;
+        }
         match (pipe, event) {
             ("sys", "serverInfo") => self.introduced(frame, context),
             ("sys", "encke:lost") => self.lost(frame, context),
@@ -109,7 +118,13 @@ impl Page {
     }
 
     fn lost(&mut self, frame: &Value, context: &Context<'_>) {
-        assert!(self.is_ours && !context.is_roomy, "nothing was dropped: {frame}");
+        let since = self.since.expect("only a cursor is lost");
+        let was_forgotten = match context.is_late {
+            true => context.truth.forgot_ms > 0,
+            false => context.truth.may_be_forgotten(TenantId(0), since),
+        };
+        let has_reason = was_forgotten || !context.is_roomy;
+        assert!(self.is_ours && has_reason, "nothing was dropped: {frame}");
         self.since = Some(id_of(frame, "id"));
     }
 
@@ -298,7 +313,8 @@ impl Page {
             let waiting = context.ledger.waiting.get(&number);
             let is_first = waiting.is_some_and(|it| it.opens[self.number] + 1 >= self.opens);
             let seconds = if is_first { WAITING_SECONDS } else { HAD_SECONDS };
-            if sent_ms + seconds * 1_000 < context.now.ms {
+            let was_forgotten = !is_first && *sent_ms <= truth.forgot_ms && truth.forgot_ms > 0;
+            if was_forgotten || sent_ms + seconds * 1_000 < context.now.ms {
                 self.excused.insert(number);
             }
         }
