@@ -111,7 +111,8 @@ pub(crate) fn admit(
             .map_err(|refusal| Rejected { refusal, origin: None });
     }
     let (tenant, path) = tenant_of(head.path, settings);
-    let comet = connect::is_path(path).then(|| connect::parse(path));
+    let names_max = settings.limits.channels_per_session_max;
+    let comet = connect::is_path(path).then(|| connect::parse(path, names_max));
     let tenant = match &comet {
         Some(Ok(hello)) if tenant == TenantId(0) => tenant_of_dev_id(hello.dev_id, settings),
         _ => Some(tenant),

@@ -1,7 +1,7 @@
 //! What clients say in the dialects, and what they are told about it.
 
 use encke::dialects::comet_js::command::{self, Command};
-use encke::dialects::comet_js::connect::{self, KEY_BYTES_MAX, PIPES_MAX, USER_MAX};
+use encke::dialects::comet_js::connect::{self, KEY_BYTES_MAX, USER_MAX};
 use encke::dialects::comet_js::frames::Answers;
 use encke::dialects::comet_js::{NAME_BYTES_MAX, variant};
 use encke::dialects::{COMET_JS, NATIVE, dialect, native};
@@ -27,10 +27,10 @@ pub fn check(input: &[u8]) {
 /// Who connects as CometServerApi.js does.
 fn check_address(input: &[u8]) {
     for path in [input.to_vec(), [b"/ws/", input].concat()] {
-        match connect::parse(&path) {
+        match connect::parse(&path, 8) {
             Ok(hello) => {
                 assert!(connect::is_path(&path));
-                assert!(hello.user <= USER_MAX && hello.channels.len() <= PIPES_MAX);
+                assert!(hello.user <= USER_MAX && hello.channels.len() <= 8);
                 assert!(hello.key.as_ref().is_none_or(|key| key.len() <= KEY_BYTES_MAX));
                 assert!(hello.key.is_none() || !hello.has_bad_key);
                 let uuid = hello.uuid.map(|uuid| uuid.to_string()).unwrap_or_default();

@@ -122,7 +122,7 @@ fn check_dialects(head: &Head<'_>) {
     let below = head.path.strip_prefix(b"/users");
     let _ = native::parse_user(head, below.unwrap_or(head.path));
     let _ = native::token(head);
-    let _ = (connect::is_path(head.path), connect::parse(head.path));
+    let _ = (connect::is_path(head.path), connect::parse(head.path, 8));
     for node in forwarded::nodes(head) {
         let _ = forwarded::address(node);
     }

@@ -66,7 +66,7 @@ fn addresses_are_read_as_they_were_made() {
         );
         let _place = Place { seed, input: path.as_bytes() };
         check(path.as_bytes());
-        let hello = connect::parse(path.as_bytes()).expect("a good address");
+        let hello = connect::parse(path.as_bytes(), 8).expect("a good address");
         assert_eq!((hello.key.as_deref(), hello.user, hello.dev_id), (Some(&*key), user, dev_id));
         assert_eq!(hello.uuid.map(|uuid| uuid.to_string()), Some(uuid));
         assert_eq!(hello.api, if is_ours { Api::Encke } else { Api::Official });

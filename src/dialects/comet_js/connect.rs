@@ -29,8 +29,6 @@ use crate::proto::url;
 pub const KEY_BYTES_MAX: usize = 600;
 /// Largest id of a user.
 pub const USER_MAX: u32 = 1 << 31;
-/// Most channels in an address.
-pub const PIPES_MAX: usize = 256;
 /// Most characters of a client's own id; what follows them is dropped.
 pub const UUID_CHARACTERS_MAX: usize = 32;
 
@@ -55,7 +53,7 @@ pub struct Hello {
     pub api: Api,
     /// The name of its session, 16 to 64 of `A-Z a-z 0-9 _ -`; only with `Api::Encke`.
     pub session: Option<Box<str>>,
-    /// Channels to begin with, each once, at most `PIPES_MAX`.
+    /// Channels to begin with, each once.
     pub channels: Vec<ChannelName>,
     /// What it has seen of its channels.
     pub since: Option<MessageId>,
@@ -128,8 +126,8 @@ pub fn is_path(path: &[u8]) -> bool {
     fields_text(path).is_some()
 }
 
-/// Understands such a path.
-pub fn parse(path: &[u8]) -> Result<Hello, Rejection> {
+/// Understands such a path. `names_max` is how many channels a connection may have.
+pub fn parse(path: &[u8], names_max: usize) -> Result<Hello, Rejection> {
     let text = fields_text(path).ok_or(Rejection::NO_SESSION)?;
     let equals = text.iter().position(|&byte| byte == b'=').ok_or(Rejection::NO_SESSION)?;
     let mut fields = text[equals + 1..].split(|&byte| byte == b'&');
@@ -158,7 +156,7 @@ pub fn parse(path: &[u8]) -> Result<Hello, Rejection> {
         command_number: None,
     };
     for field in fields {
-        set(&mut hello, field)?;
+        set(&mut hello, field, names_max)?;
     }
     Ok(hello)
 }
@@ -203,7 +201,7 @@ fn version(field: &[u8]) -> Option<(u16, u16)> {
     Some((number(&version[..point])?, number(&version[point + 1..])?))
 }
 
-fn set(hello: &mut Hello, field: &[u8]) -> Result<(), Rejection> {
+fn set(hello: &mut Hello, field: &[u8], names_max: usize) -> Result<(), Rejection> {
     let name = field.split(|&byte| byte == b'=').next().unwrap_or_default();
     let decoded = || {
         let not_text = Rejection::field("a field is percent-encoded UTF-8");
@@ -212,7 +210,7 @@ fn set(hello: &mut Hello, field: &[u8]) -> Result<(), Rejection> {
     };
     match name {
         b"session" if hello.api == Api::Encke => hello.session = session(decoded()?)?,
-        b"pipes" => hello.channels = channels(&decoded()?)?,
+        b"pipes" => hello.channels = channels(&decoded()?, names_max)?,
         b"since" => hello.since = cursor(&decoded()?)?,
         b"msg" => hello.personal_since = cursor(&decoded()?)?,
         b"transport" => hello.transport_poll = is_poll(&decoded()?)?,
@@ -233,7 +231,7 @@ fn session(name: String) -> Result<Option<Box<str>>, Rejection> {
     }
 }
 
-fn channels(list: &str) -> Result<Vec<ChannelName>, Rejection> {
+fn channels(list: &str, names_max: usize) -> Result<Vec<ChannelName>, Rejection> {
     let mut channels: Vec<ChannelName> = Vec::new();
     for name in list.split(',').filter(|name| !name.is_empty()) {
         let is_good = (2..=super::NAME_BYTES_MAX).contains(&name.len());
@@ -243,8 +241,8 @@ fn channels(list: &str) -> Result<Vec<ChannelName>, Rejection> {
         if channels.contains(&name) {
             continue;
         }
-        if channels.len() == PIPES_MAX {
-            return Err(Rejection::field("pipes are at most 256"));
+        if channels.len() >= names_max {
+            return Err(Rejection::field("pipes are more than a client may have"));
         }
         channels.push(name);
     }

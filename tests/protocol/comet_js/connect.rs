@@ -32,7 +32,7 @@ fn four_paths_are_connections() {
     for prefix in ["/ws/", "//ws/", "/comet-server/ws/", "//comet-server/ws/"] {
         assert!(is_path(prefix.as_bytes()), "{prefix}");
         let path = format!("{prefix}{}", &fields("js")[4..]);
-        assert_eq!(parse(path.as_bytes()), Ok(hello()), "{prefix}");
+        assert_eq!(parse(path.as_bytes(), 256), Ok(hello()), "{prefix}");
     }
     let others = [
         "/ws",
@@ -175,7 +175,7 @@ fn fields_are_read_by_place_and_then_by_name() {
     for (row, section, path, change) in rows {
         let mut expect = hello();
         change(&mut expect);
-        assert_eq!(parse(path.as_bytes()), Ok(expect), "{row} ({section}): {path}");
+        assert_eq!(parse(path.as_bytes(), 256), Ok(expect), "{row} ({section}): {path}");
     }
 }
 
@@ -213,7 +213,7 @@ fn what_is_missing_is_told() {
         ("too large", "1.3", "/ws/sesion=K&myid=7&devid=1&v=65536.0&uuid=a", Rejection::NO_VERSION),
     ];
     for (row, section, path, expect) in rows {
-        assert_eq!(parse(path.as_bytes()), Err(expect), "{row} ({section})");
+        assert_eq!(parse(path.as_bytes(), 256), Err(expect), "{row} ({section})");
     }
     let codes = [Rejection::NO_SESSION, Rejection::NO_USER, Rejection::NO_DEV_ID];
     assert_eq!(codes.map(|rejection| rejection.code), [401, 401, 406]);
@@ -244,20 +244,20 @@ fn fields_of_our_own_are_refused_when_unreadable() {
         ("command number too large", "js&n=18446744073709551616".to_owned()),
     ];
     for (row, behind) in rows {
-        let rejection = parse(fields(&behind).as_bytes()).expect_err(row);
+        let rejection = parse(fields(&behind).as_bytes(), 256).expect_err(row);
         // Up to 400 the client would try again and again.
         assert!(rejection.code > 400 && !rejection.text.is_empty(), "{row}: {rejection:?}");
     }
     let just_enough = many[..256].join(",");
     let path = fields(&format!("js&pipes={just_enough},pipe0"));
-    assert_eq!(parse(path.as_bytes()).map(|hello| hello.channels.len()), Ok(256));
+    assert_eq!(parse(path.as_bytes(), 256).map(|hello| hello.channels.len()), Ok(256));
 }
 
 #[test]
 fn a_key_that_is_not_text_is_a_wrong_key() {
     let path = [b"/ws/sesion=\xff&myid=7&devid=15&v=4.08&uuid=", UUID.as_bytes()].concat();
     let expect = Hello { key: None, has_bad_key: true, ..hello() };
-    assert_eq!(parse(&path), Ok(expect));
+    assert_eq!(parse(&path, 256), Ok(expect));
 }
 
 #[test]
