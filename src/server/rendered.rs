@@ -172,22 +172,21 @@ pub(crate) struct Callbacks {
 impl Callbacks {
     /// Counts one more user of a name; `None` when there are too many names.
     pub fn take(&mut self, name: &str, max: usize) -> Option<u16> {
-        if let Some(index) = self.names.iter().position(|(known, _)| &**known == name) {
+        let is_same = |(known, users): &(Box<str>, u32)| *users > 0 && &**known == name;
+        if let Some(index) = self.names.iter().position(is_same) {
             self.names[index].1 += 1;
             return Some(index as u16 + 1);
         }
-        let unused = self.names.iter().position(|(_, users)| *users == 0);
-        match unused {
-            Some(index) => {
-                self.names[index] = (name.into(), 1);
-                Some(index as u16 + 1)
-            }
-            None if self.names.len() < max.min(255) => {
-                self.names.push((name.into(), 1));
-                Some(self.names.len() as u16)
-            }
-            None => None,
+        let in_use = self.names.iter().filter(|(_, users)| *users > 0).count();
+        if in_use >= max.min(255) {
+            return None;
         }
+        if let Some(unused) = self.names.iter().position(|(_, users)| *users == 0) {
+            self.names[unused] = (name.into(), 1);
+            return Some(unused as u16 + 1);
+        }
+        self.names.push((name.into(), 1));
+        Some(self.names.len() as u16)
     }
 
     /// One user less.
