@@ -5,10 +5,17 @@
 #[allow(dead_code, reason = "other programs use the rest")]
 mod crowd;
 mod fairness;
+mod feed;
 mod lobby;
 mod memory;
+mod names;
 mod paces;
 mod room;
+mod sessions;
+#[cfg(feature = "cometql")]
+mod statements;
+mod table;
+mod waits;
 #[path = "../support/wires.rs"]
 #[allow(dead_code, reason = "other programs use the rest")]
 mod wires;

@@ -40,6 +40,64 @@ fn deaf(crowd: &mut Crowd, numbers: std::ops::RangeInclusive<u32>, channel: &str
 }
 
 #[test]
+fn so_many_bytes_wait_for_one_client_and_for_one_more_it_is_cut() {
+    let mut crowd = limited(9, |limits| limits.outbox_bytes_max = 10 * 66);
+    deaf(&mut crowd, 1..=2, "a");
+    crowd.connect(3);
+    let slow = |crowd: &mut Crowd| told(crowd, 3, get("/stats", "")).contains("\"slow\":2");
+    for count in [1, 9] {
+        crowd.send(3, publishes("a", count));
+        crowd.settle();
+    }
+    assert_eq!(crowd.server.holdings().outbox_bytes, 2 * 10 * 66, "at the bound");
+    assert!((1..=2).all(wires::is_open) && !slow(&mut crowd));
+    wires::set_room(1, usize::MAX);
+    crowd.event(1, WRITABLE);
+    crowd.send(3, publishes("a", 1));
+    crowd.settle();
+    assert!(wires::is_open(1), "who has taken it has room again");
+    assert_eq!((wires::is_open(2), crowd.server.holdings().outboxes), (false, 0), "one past it");
+    // What comes at once while nothing waits is let in whole, and then nothing more.
+    deaf(&mut crowd, 4..=4, "a");
+    crowd.send(3, publishes("a", 11));
+    crowd.settle();
+    assert_eq!(crowd.server.holdings().outbox_bytes, 11 * 66);
+    crowd.send(3, publishes("a", 1));
+    crowd.settle();
+    assert!(!wires::is_open(4) && slow(&mut crowd));
+    crowd.server.verify();
+}
+
+#[test]
+fn a_message_has_so_many_bytes_and_no_more() {
+    let mut crowd = limited(9, |limits| {
+        limits.message_bytes_max = 100;
+        limits.echo_bytes_max = 110;
+    });
+    let post = |bytes: usize| {
+        let head = "POST /channels/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: ";
+        format!("{head}{bytes}\r\n\r\n{}", "x".repeat(bytes)).into_bytes()
+    };
+    crowd.connect(1);
+    assert!(told(&mut crowd, 1, &post(100)).starts_with("HTTP/1.1 200"), "at the bound");
+    assert!(told(&mut crowd, 1, &post(101)).starts_with("HTTP/1.1 413"), "one past it");
+    for (target, most) in [("/channels/a", 100), ("/echo", 110)] {
+        crowd.connect(2);
+        crowd.send(2, upgrade(target));
+        let words = told(&mut crowd, 2, &frame(0x81, &vec![b'x'; most]));
+        assert!(words.ends_with(&"x".repeat(most)), "{target}: {words}");
+        wires::overhear(2);
+        crowd.send(2, lasting(frame(0x81, &vec![b'x'; most + 1])));
+        crowd.settle();
+        let close = wires::overheard();
+        assert_eq!((close[0], &close[2..4]), (0x88, &[0x03, 0xf1][..]), "{target}: 1009");
+        crowd.leave(2);
+        crowd.settle();
+    }
+    crowd.server.verify();
+}
+
+#[test]
 fn those_for_whom_most_waits_go_when_it_is_too_much_for_all() {
     let mut crowd = limited(100, |limits| limits.outboxes_bytes_max = 10_000);
     deaf(&mut crowd, 1..=50, "a");

@@ -60,8 +60,13 @@ impl Crowd {
 
     /// A client connects.
     pub fn connect(&mut self, number: u32) {
+        self.connect_to(Listener::Http, number);
+    }
+
+    /// A client connects to one of the listeners.
+    pub fn connect_to(&mut self, listener: Listener, number: u32) {
         let wire = wires::open(number);
-        self.keys[number as usize] = self.server.accept(wire, Listener::Http, self.now);
+        self.keys[number as usize] = self.server.accept(wire, listener, self.now);
     }
 
     /// A client connects, and what it says is there before the server has looked.
