@@ -38,7 +38,7 @@ use crate::dialects::native::Refusal;
 use crate::hub::access::same_secret;
 use crate::hub::command::{Change, Command, Outcome, RecordKind};
 use crate::hub::delivery::Transport;
-use crate::hub::message::{ConnectionId, Personal, TenantId};
+use crate::hub::message::{ConnectionId, MessageId, Personal, TenantId};
 use crate::proto::http1::{Head, Method};
 use crate::proto::{jwt, ws_handshake};
 
@@ -77,6 +77,8 @@ pub(crate) struct Rare {
     session: Option<Session>,
     /// Messages for its user that it cannot be given now: it is still arriving, or away.
     held: Option<Vec<Rc<Personal>>>,
+    /// The newest that there was no room to hold.
+    let_go: Option<MessageId>,
     /// The page's origin, for the answer to a parked poll.
     page: Option<Box<str>>,
 }
@@ -235,6 +237,7 @@ impl<S: Socket> Server<S> {
                 .clone()
                 .map(|name| Session { id: id_of_session(tenant, &name), name }),
             held: None,
+            let_go: None,
             // Only a poll is answered later.
             page: reply.origin.clone().filter(|_| hello.transport_poll),
         };

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use encke::engines::memory::{Keep, Limits as EngineLimits, MemoryEngine};
 use encke::engines::{Change, Engine, Output, Token, Usage};
 use encke::hub::clock::Now;
-use encke::hub::command::{Change as Records, Command, RecordKind};
+use encke::hub::command::{Change as Records, Command, Outcome, RecordKind};
 use encke::hub::message::{MessageId, TenantId};
 use encke::server::limits::Limits;
 use encke::server::settings::{Settings, Tenant};
@@ -26,6 +26,24 @@ const START: Now = Now { ms: 5_000, unix_second: 1_763_690_000, unix_nanos: 7 };
 struct Gate {
     inner: MemoryEngine,
     is_open: Rc<RefCell<bool>>,
+    /// The feed goes on while answers to arrivals wait.
+    is_slow: Rc<RefCell<bool>>,
+    waiting: VecDeque<Output>,
+}
+
+impl Gate {
+    fn pass(&mut self) -> Option<Output> {
+        if !*self.is_slow.borrow() {
+            return self.waiting.pop_front().or_else(|| self.inner.take());
+        }
+        loop {
+            let output = self.inner.take()?;
+            if !matches!(output, Output::Completed(_, Outcome::Arrived { .. })) {
+                return Some(output);
+            }
+            self.waiting.push_back(output);
+        }
+    }
 }
 
 impl Engine for Gate {
@@ -34,7 +52,7 @@ impl Engine for Gate {
     }
 
     fn take(&mut self) -> Option<Output> {
-        if *self.is_open.borrow() { self.inner.take() } else { None }
+        if *self.is_open.borrow() { self.pass() } else { None }
     }
 
     fn tick(&mut self, now: Now) {
@@ -63,6 +81,7 @@ struct Bench {
     truth: Rc<RefCell<Truth>>,
     now: Now,
     gate: Rc<RefCell<bool>>,
+    slowness: Rc<RefCell<bool>>,
 }
 
 struct Peer {
@@ -79,13 +98,16 @@ impl Bench {
         let (tenant, kind, change) = (TenantId(0), RecordKind::UserKey, Records::Put);
         let records = vec![("7".into(), "key".into())];
         inner.submit(None, Command::ChangeRecords { tenant, kind, records, change }, START);
-        let engine = Gate { inner, is_open: gate.clone() };
+        let slowness = Rc::new(RefCell::new(false));
+        let (is_open, is_slow) = (gate.clone(), slowness.clone());
+        let engine = Gate { inner, is_open, is_slow, waiting: VecDeque::new() };
         let settings = Settings { limits, ..Settings::default() };
         Bench {
             server: Server::new(settings, Box::new(engine), [1; 20], START),
             truth: Rc::new(RefCell::new(Truth::default())),
             now: START,
             gate,
+            slowness,
         }
     }
 

@@ -99,6 +99,9 @@ impl<S: Socket> Server<S> {
             return self.end(slot, Disconnect::Unavailable);
         }
         self.tell_changes(slot, &before, &channels);
+        if arrival.is_some_and(|arrival| self.has_missed_some(slot, arrival.newest)) {
+            return self.end(slot, Disconnect::Unavailable);
+        }
         let said = self.first_words(slot, &opening.hello, transport, is_new, arrival);
         let since = opening.hello.since;
         if transport == Transport::LongPoll && !said.is_empty() {
@@ -147,6 +150,14 @@ impl<S: Socket> Server<S> {
         }
         self.add_personal(slot, waiting, &held, &mut said);
         said
+    }
+
+    /// Whether more came for the user than is held back, after its engine had looked for what waited: then
+    /// there is a gap, and a session comes back with its cursor to have it filled.
+    fn has_missed_some(&mut self, slot: u32, newest: MessageId) -> bool {
+        let Some(comet) = self.comet_mut(slot) else { return false };
+        let let_go = comet.rare.as_mut().and_then(|rare| rare.let_go.take());
+        let_go > Some(newest) && comet.session_name().is_some()
     }
 
     /// What came for the user while it was asked what waits, or while the session was away: what is new,
@@ -222,9 +233,12 @@ impl<S: Socket> Server<S> {
         // A session that changes its user is somebody else's, whatever it is called.
         let is_same = before.user == user;
         if is_same {
+            let let_go = before.rare.as_ref().and_then(|rare| rare.let_go);
             let held = before.take_held().unwrap_or_default();
             if let Some(comet) = self.comet_mut(slot).filter(|_| !held.is_empty()) {
-                comet.rare_mut().held.get_or_insert_default().extend(held);
+                let rare = comet.rare_mut();
+                rare.held.get_or_insert_default().extend(held);
+                rare.let_go = rare.let_go.max(let_go);
             }
             self.leave_all(old.slot);
         }
@@ -356,10 +370,11 @@ impl<S: Socket> Server<S> {
     pub(in crate::server) fn hold_personal(&mut self, slot: u32, message: &Rc<Personal>) -> bool {
         let most = self.settings.limits.held_messages_max;
         let rare = self.comet_mut(slot).and_then(|comet| comet.rare.as_mut());
-        let Some(held) = rare.and_then(|rare| rare.held.as_mut()) else { return false };
+        let Some(rare) = rare else { return false };
+        let Some(held) = rare.held.as_mut() else { return false };
         if held.len() >= most {
             // The engine has it still, for as long as anybody may come back for it.
-            held.remove(0);
+            rare.let_go = rare.let_go.max(Some(held.remove(0).id));
         }
         held.push(Rc::clone(message));
         true

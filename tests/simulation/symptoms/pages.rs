@@ -140,3 +140,31 @@ fn channels_given_up_amid_a_batch_cost_nothing_after_it() {
     assert!(String::from_utf8_lossy(&peer.got).contains("_answer_subscription"));
     assert_eq!(bench.server.holdings().furthers, 0);
 }
+
+#[test]
+fn more_than_is_held_back_while_a_user_arrives_leaves_no_gap() {
+    let limits = Limits { held_messages_max: 1, ..Limits::default() };
+    let mut bench = Bench::new(limits, Keep::DEFAULT);
+    let back_end = bench.connect(100_000);
+    let mut goes = streaming(&mut bench, 's', "");
+    let text = bench.read(&mut goes);
+    let cursor = text.split("\"msg\":\"").nth(1).and_then(|rest| rest.split('"').next());
+    let fields = format!("&since=&msg={}", cursor.expect("a cursor of messages for the user"));
+    break_off(&mut bench, &goes);
+    // The engine has looked for what waited when these come.
+    bench.slowness.replace(true);
+    let mut back = streaming(&mut bench, 's', &fields);
+    bench.turn();
+    bench.publish(&back_end, "/users/7", "first");
+    let other = bench.connect(100_000);
+    bench.publish(&other, "/users/7", "second");
+    bench.turn();
+    bench.slowness.replace(false);
+    bench.turn();
+    let mut text = bench.read(&mut back);
+    assert!(!text.contains("second"), "its cursor would be beyond the first: {text}");
+    let mut again = streaming(&mut bench, 's', &fields);
+    text.push_str(&bench.read(&mut again));
+    let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what}: {text}"));
+    assert!(at("first") < at("second"), "{text}");
+}

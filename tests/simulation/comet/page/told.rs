@@ -43,7 +43,10 @@ impl Page {
                     self.take(&json(&text), offset, context);
                 }
                 Frame::Ping(data) => line.send(&client_frame(0x8a, [0; 4], &data)),
-                Frame::Close(Some(1013)) if context.was_short => self.gives_up = true,
+                // Late, more may come for it than is held back while its user arrives.
+                Frame::Close(Some(1013)) if context.was_short || context.is_late => {
+                    self.gives_up = true;
+                }
                 other => panic!("{other:?} for a page"),
             }
         }
