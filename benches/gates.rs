@@ -5,8 +5,9 @@
 //! Ratios withstand noise: encke and what it stands beside, mostly the bare floor (`support/floor.rs`), run
 //! at the same time and take turns, cycle by cycle. Each figure is processor time of the server alone, so
 //! that neither the clients nor other programs count; the ratio is the median of those of the cycles, between
-//! the least and the most. Bytes are what the kernel says is the server's alone: private pages, the
-//! allocator's slack included, and of them the slope between few and many clients.
+//! the least and the most. Bytes are the server's anonymous memory as the kernel counts it, the allocator's
+//! slack included: of it the slope between few and many clients. Pages of the program's own file are mapped
+//! and unmapped whoever comes or goes; they count where a whole server is looked at, before and after a crowd.
 //!
 //! Timing never decides a test: a gate missed is told, and the exit code is 0 all the same. What no load
 //! of the machine changes fails in `tests/counts/run` and `tests/sizes/run`.
