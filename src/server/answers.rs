@@ -214,11 +214,8 @@ impl<S: Socket> Server<S> {
             return self.respond(slot, reply, response);
         }
         if !self.has_room_for(answer_bytes(&replay)) {
-            return self.refuse(
-                slot,
-                reply,
-                refusal_of(&Outcome::Refused(command::Refusal::Memory)),
-            );
+            let refusal = Refusal::new(503, explain(command::Refusal::Memory));
+            return self.refuse(slot, reply, refusal);
         }
         let since = match start {
             Start::After(since) => since,

@@ -42,7 +42,7 @@ impl Chunk<'_> {
     }
 
     /// What is left after the first `written` bytes, in a form that can wait.
-    fn rest(&self, written: usize) -> Piece {
+    pub fn rest(&self, written: usize) -> Piece {
         match self {
             Chunk::Own(bytes) => Piece::whole(Rc::from(&bytes[written..])),
             Chunk::Shared(piece) => Piece {

@@ -196,10 +196,7 @@ impl<S: Socket> Server<S> {
     pub(super) fn deliver_to_poll(&mut self, slot: u32, pieces: &[Piece], cursor: MessageId) {
         let Some((first, others)) = pieces.split_first() else { return };
         // The first element's comma is left out.
-        let first = Piece {
-            buffer: Rc::clone(&first.buffer),
-            range: first.range.start + 1..first.range.end,
-        };
+        let first = Chunk::Shared(first).rest(1);
         if others.is_empty() {
             return self.answer_poll(slot, &[Chunk::Shared(&first)], cursor);
         }

@@ -3,7 +3,7 @@
 use encke::engines::memory::Keep;
 use encke::server::limits::Limits;
 
-use super::pages::{break_off, streaming};
+use super::pages::{break_off, somebody_missed, streaming};
 use super::{Bench, Peer, SSE, START};
 
 const DAY_SECONDS: u64 = 86_400;
@@ -39,11 +39,7 @@ fn what_is_old_goes_however_far_back_the_clock_was_set() {
 
 #[test]
 fn what_waits_for_a_user_still_waits_when_somebody_sets_the_clock() {
-    let mut bench = Bench::plain();
-    let back_end = bench.connect(100_000);
-    let goes = streaming(&mut bench, 'g', "");
-    break_off(&mut bench, &goes);
-    bench.publish(&back_end, "/users/7", "waits");
+    let mut bench = somebody_missed('g', "waits");
     bench.pass_seconds(25);
     bench.now.unix_second += DAY_SECONDS;
     bench.pass_seconds(1);

@@ -27,6 +27,16 @@ pub fn break_off(bench: &mut Bench, peer: &Peer) {
     bench.turn();
 }
 
+/// The session of this letter has broken off, and then something came for its user.
+pub fn somebody_missed(letter: char, text: &str) -> Bench {
+    let mut bench = Bench::plain();
+    let back_end = bench.connect(100_000);
+    let goes = streaming(&mut bench, letter, "");
+    break_off(&mut bench, &goes);
+    bench.publish(&back_end, "/users/7", text);
+    bench
+}
+
 #[test]
 fn what_another_device_has_had_does_not_wait_again_when_a_session_ends() {
     let mut bench = Bench::plain();
@@ -44,11 +54,7 @@ fn what_another_device_has_had_does_not_wait_again_when_a_session_ends() {
 
 #[test]
 fn a_page_that_breaks_before_its_first_frame_gets_what_came_for_it_meanwhile() {
-    let mut bench = Bench::plain();
-    let back_end = bench.connect(100_000);
-    let goes = streaming(&mut bench, 's', "");
-    break_off(&mut bench, &goes);
-    bench.publish(&back_end, "/users/7", "once");
+    let mut bench = somebody_missed('s', "once");
     // It never learned a cursor.
     let mut back = streaming(&mut bench, 's', "&since=&msg=");
     let text = bench.read(&mut back);
@@ -59,11 +65,7 @@ fn a_page_that_breaks_before_its_first_frame_gets_what_came_for_it_meanwhile() {
 
 #[test]
 fn a_page_that_breaks_after_its_first_frame_gets_what_waited_all_the_same() {
-    let mut bench = Bench::plain();
-    let back_end = bench.connect(100_000);
-    let goes = streaming(&mut bench, 'g', "");
-    break_off(&mut bench, &goes);
-    bench.publish(&back_end, "/users/7", "waits");
+    let mut bench = somebody_missed('g', "waits");
     bench.pass_seconds(25);
     let mut cut = streaming(&mut bench, 'c', "");
     let text = bench.read(&mut cut);
