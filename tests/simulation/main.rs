@@ -26,6 +26,7 @@ mod truth;
 mod wire;
 mod world;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use world::World;
@@ -73,30 +74,29 @@ fn seeds(few: u64) -> std::ops::Range<u64> {
     }
 }
 
+/// Lives every one of them, as one that fails says nothing of the next.
+fn all(seeds: std::ops::Range<u64>, life: impl Fn(u64)) {
+    let has_failed = |seed: &u64| catch_unwind(AssertUnwindSafe(|| life(*seed))).is_err();
+    let failed: Vec<u64> = seeds.filter(has_failed).collect();
+    assert!(failed.is_empty(), "seeds that failed: {failed:?}");
+}
+
 #[test]
 fn with_the_engine_in_memory() {
-    for seed in seeds(200) {
-        simulate(seed, false);
-    }
+    all(seeds(200), |seed| simulate(seed, false));
 }
 
 #[test]
 fn with_an_engine_that_answers_late() {
-    for seed in seeds(200) {
-        simulate(seed, true);
-    }
+    all(seeds(200), |seed| simulate(seed, true));
 }
 
 #[test]
 fn pages_with_the_engine_in_memory() {
-    for seed in seeds(200) {
-        simulate_pages(seed, false);
-    }
+    all(seeds(200), |seed| simulate_pages(seed, false));
 }
 
 #[test]
 fn pages_with_an_engine_that_answers_late() {
-    for seed in seeds(200) {
-        simulate_pages(seed, true);
-    }
+    all(seeds(200), |seed| simulate_pages(seed, true));
 }
