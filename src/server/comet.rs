@@ -174,7 +174,7 @@ impl<S: Socket> Server<S> {
         }
         let tenant = self.connections.get(slot).tenant;
         let comet = self.comet_of(tenant, head, &reply, &hello);
-        let index = self.extras.put(Extra::Comet(Box::new(comet)));
+        let index = self.extras.put(Extra::Comet(self.comets.put(comet)));
         self.connections.get_mut(slot).extra = Some(index);
         let purpose = Purpose::Listen { reply, format };
         self.identify_comet(slot, Opening { hello, tenant, purpose });
@@ -264,14 +264,14 @@ impl<S: Socket> Server<S> {
 
     pub(super) fn comet(&self, slot: u32) -> Option<&Comet> {
         match self.extras.get(self.connections.get(slot).extra?) {
-            Extra::Comet(comet) => Some(comet),
+            &Extra::Comet(index) => Some(self.comets.get(index)),
             _ => None,
         }
     }
 
     fn comet_mut(&mut self, slot: u32) -> Option<&mut Comet> {
-        match self.extras.get_mut(self.connections.get(slot).extra?) {
-            Extra::Comet(comet) => Some(comet),
+        match self.extras.get(self.connections.get(slot).extra?) {
+            &Extra::Comet(index) => Some(self.comets.get_mut(index)),
             _ => None,
         }
     }

@@ -100,6 +100,7 @@ use answers::Pending;
 pub use audit::Holdings;
 use ceiling::Ceiling;
 use clients::Clients;
+use comet::Comet;
 use conn::{Conn, Flags, Format, Phase};
 use dashboard::Dashboard;
 use deadlines::{Sweep, Tick};
@@ -199,6 +200,7 @@ pub struct Server<S> {
     inputs: Pool<Input>,
     furthers: Pool<Further>,
     extras: Pool<Extra>,
+    comets: Pool<Comet>,
     tls: Tls,
     clients: Clients,
     hub: Hub,
@@ -281,6 +283,7 @@ impl<S: Socket> Server<S> {
             inputs: Pool::new(),
             furthers: Pool::new(),
             extras: Pool::new(),
+            comets: Pool::new(),
             tls: Tls::default(),
             clients: Clients::default(),
             inbox: Inbox::default(),

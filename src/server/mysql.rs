@@ -253,6 +253,7 @@ impl<S: Socket> Server<S> {
                 texts: &self.texts,
                 connections: &self.connections,
                 extras: &self.extras,
+                comets: &self.comets,
                 clients: &self.clients,
                 inbox: &self.inbox,
                 settings,
@@ -282,6 +283,7 @@ struct Here<'a, S> {
     texts: &'a Interned,
     connections: &'a Slab<S>,
     extras: &'a Pool<Extra>,
+    comets: &'a Pool<Comet>,
     clients: &'a Clients,
     inbox: &'a Inbox,
     settings: &'a Settings,
@@ -299,7 +301,7 @@ impl<S: Socket> View for Here<'_, S> {
         let member = |subscriber: SubscriberId| {
             let conn = self.connections.get(subscriber.0);
             let mut member = match conn.extra.map(|index| self.extras.get(index)) {
-                Some(Extra::Comet(comet)) => member_of(comet, self.texts),
+                Some(&Extra::Comet(index)) => member_of(self.comets.get(index), self.texts),
                 Some(extra) => {
                     let user = claims_of(extra).and_then(|claims| claims.user.clone());
                     Member { user: user.unwrap_or_default(), ..Member::default() }

@@ -5,11 +5,11 @@ use std::num::NonZeroU32;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
-use super::comet::Comet;
 use super::conn::{Flags, Format, NO_MEMBERSHIP, Phase};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
 use super::mysql::MySql;
+use super::pool::PoolIndex;
 use super::rendered::framing;
 use super::respond::{Reply, Response};
 use super::socket::Socket;
@@ -82,8 +82,8 @@ pub(crate) enum Extra {
     Token(Rc<Claims>),
     /// What a connection is for, once a proxy has said whose it is.
     Proxied(Listener),
-    /// A client of CometServerApi.
-    Comet(Box<Comet>),
+    /// A client of CometServerApi. In a pool of its own: they are many, and a box costs 16 bytes more.
+    Comet(PoolIndex),
     /// A back end's session; `None` while it acts.
     #[cfg_attr(not(feature = "cometql"), expect(dead_code, reason = "nobody speaks MySQL"))]
     MySql(Option<Box<MySql>>),

@@ -343,9 +343,10 @@ impl<S: Socket> Server<S> {
         let conn = self.connections.get_mut(slot);
         let tenant = conn.tenant;
         let Some(index) = conn.extra.take() else { return };
-        let Extra::Comet(comet) = self.extras.take(index) else { return };
+        let Extra::Comet(index) = self.extras.take(index) else { return };
+        let comet = self.comets.take(index);
         let user = comet.user_name();
-        let Comet { has_arrived, rare, .. } = *comet;
+        let Comet { has_arrived, rare, .. } = comet;
         let Rare { session, held, .. } = rare.map(|rare| *rare).unwrap_or_default();
         for text in [comet.agent, comet.origin, comet.language] {
             self.texts.give_back(text);
