@@ -1,13 +1,13 @@
 //! A look inside: what is held, and whether everything that points at something is pointed back at.
 
-use super::comet::Comet;
 use super::conn::{Conn, Phase};
+use super::extras::Extra;
 use super::input::Input;
 use super::lobby::LOBBY;
 use super::outbox::Outbox;
 use super::socket::Socket;
 use super::stats::View;
-use super::subscribe::{Extra, Further};
+use super::subscribe::Further;
 use super::{Key, Server};
 use crate::hub::members::SubscriberId;
 
@@ -103,8 +103,7 @@ impl<S: Socket> Server<S> {
             + self.outboxes.len() * size_of::<Outbox>()
             + self.inputs.len() * size_of::<Input>()
             + self.furthers.len() * size_of::<Further>()
-            + self.extras.len() * size_of::<Extra>()
-            + self.comets.len() * size_of::<Comet>()
+            + self.extras.bytes()
             + self.tls.bytes()
     }
 
@@ -114,7 +113,7 @@ impl<S: Socket> Server<S> {
     /// If one is broken: that is a bug of the server, whatever its clients did.
     pub fn verify(&self) {
         let (mut memberships, mut outboxes, mut inputs, mut furthers, mut extras) = (0, 0, 0, 0, 0);
-        let (mut comets, mut tls) = (0, 0);
+        let mut tls = 0;
         let (mut clients, mut lobby) = (0, 0);
         for slot in 0..self.connections.end() {
             let Some(conn) = self.connections.peek(slot) else { continue };
@@ -128,7 +127,6 @@ impl<S: Socket> Server<S> {
             inputs += usize::from(conn.input.is_some());
             furthers += usize::from(conn.more.is_some());
             extras += usize::from(conn.extra.is_some());
-            comets += usize::from(self.comet(slot).is_some());
             tls += usize::from(conn.tls.is_some());
             lobby += usize::from(conn.format == LOBBY);
             clients += usize::from(self.clients.named(slot).is_some());
@@ -144,7 +142,6 @@ impl<S: Socket> Server<S> {
         assert_eq!(inputs, held.inputs, "every input box has an owner");
         assert_eq!(furthers, held.furthers, "every further membership has an owner");
         assert_eq!(extras, held.extras, "every extra has an owner");
-        assert_eq!(comets, self.comets.len(), "every client of CometServerApi has a connection");
         assert_eq!(tls, held.tls, "every TLS session has an owner");
         assert_eq!(lobby, self.lobby, "everybody in the lobby is counted");
         assert_eq!(clients, self.clients.len(), "every proxy's client has a connection");
@@ -156,7 +153,7 @@ impl<S: Socket> Server<S> {
         for ((tenant, name), key) in &self.sessions {
             let conn = self.connections.find(*key).expect("a session has a slot");
             assert_eq!((conn.phase, conn.tenant), (Phase::Detached, *tenant));
-            let extra = conn.extra.map(|index| self.extras.get(index));
+            let extra = conn.extra.and_then(|index| self.extras.get(index));
             assert!(matches!(extra, Some(Extra::Session(own)) if own.0 == *name));
         }
     }

@@ -16,11 +16,11 @@ use std::net::IpAddr;
 use super::conn::Phase;
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
+use super::extras::Extra;
 use super::lobby::LOBBY;
 use super::logs::Warning;
 use super::slab::Slab;
 use super::socket::Socket;
-use super::subscribe::Extra;
 use super::{Key, Listener, Server};
 use crate::hub::clock::Now;
 use crate::proto::forwarded;
@@ -249,7 +249,7 @@ impl<S: Socket> Server<S> {
     /// The proxy has said whose connection this is: now it begins.
     fn begin_announced(&mut self, slot: u32, announced: Option<IpAddr>) {
         let extra = self.connections.get_mut(slot).extra.take();
-        let Some(Extra::Proxied(listener)) = extra.map(|index| self.extras.take(index)) else {
+        let Some(Extra::Proxied(listener)) = extra.and_then(|index| self.extras.take(index)) else {
             return self.cut(slot, Disconnect::Failed);
         };
         self.clients.set(slot, Client { announced, ..Client::default() });

@@ -29,7 +29,6 @@ use super::disconnect::Disconnect;
 use super::interned::TextId;
 use super::respond::{Reply, Response};
 use super::socket::Socket;
-use super::subscribe::Extra;
 use super::{Server, rendered};
 use crate::dialects::COMET_JS;
 use crate::dialects::comet_js::connect::{Hello, Rejection, Uuid};
@@ -174,7 +173,7 @@ impl<S: Socket> Server<S> {
         }
         let tenant = self.connections.get(slot).tenant;
         let comet = self.comet_of(tenant, head, &reply, &hello);
-        let index = self.extras.put(Extra::Comet(self.comets.put(comet)));
+        let index = self.extras.put_comet(comet);
         self.connections.get_mut(slot).extra = Some(index);
         let purpose = Purpose::Listen { reply, format };
         self.identify_comet(slot, Opening { hello, tenant, purpose });
@@ -263,17 +262,11 @@ impl<S: Socket> Server<S> {
     }
 
     pub(super) fn comet(&self, slot: u32) -> Option<&Comet> {
-        match self.extras.get(self.connections.get(slot).extra?) {
-            &Extra::Comet(index) => Some(self.comets.get(index)),
-            _ => None,
-        }
+        self.extras.comet(self.connections.get(slot).extra?)
     }
 
     fn comet_mut(&mut self, slot: u32) -> Option<&mut Comet> {
-        match self.extras.get(self.connections.get(slot).extra?) {
-            &Extra::Comet(index) => Some(self.comets.get_mut(index)),
-            _ => None,
-        }
+        self.extras.comet_mut(self.connections.get(slot).extra?)
     }
 
     /// Asks for whatever can prove who this is.

@@ -14,6 +14,7 @@
 
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
+use super::extras::ExtraIndex;
 use super::pool::PoolIndex;
 use super::slab::Key;
 use crate::hub::delivery::Transport;
@@ -197,7 +198,7 @@ pub(crate) struct Conn<S> {
     /// Further memberships.
     pub more: Option<PoolIndex>,
     /// What only some phases have: a MySQL session, a poll's callback, a session's name.
-    pub extra: Option<PoolIndex>,
+    pub extra: Option<ExtraIndex>,
     /// TLS, for those who speak it.
     pub tls: Option<PoolIndex>,
 }

@@ -8,11 +8,11 @@ use super::comet::status;
 use super::conn::{Flags, Phase};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
+use super::extras::Extra;
 use super::output::Chunk;
 use super::rendered;
 use super::settings::Tenant;
 use super::socket::Socket;
-use super::subscribe::Extra;
 use crate::dialects::{Announcement, native};
 use crate::hub::access::{Claims, Standing};
 use crate::hub::command::Command;
@@ -111,7 +111,7 @@ impl<S: Socket> Server<S> {
 
     /// What a subscriber's token says.
     pub(super) fn claims(&self, slot: u32) -> Option<&Rc<Claims>> {
-        claims_of(self.extras.get(self.connections.get(slot).extra?))
+        claims_of(self.extras.get(self.connections.get(slot).extra?)?)
     }
 
     /// What a subscriber showed of itself when it came.
@@ -203,6 +203,6 @@ pub(super) fn claims_of(extra: &Extra) -> Option<&Rc<Claims>> {
         Extra::Token(claims) => Some(claims),
         Extra::Poll(extra) => extra.claims.as_ref(),
         Extra::Session(session) => session.1.as_ref(),
-        Extra::Comet(_) | Extra::MySql(_) | Extra::Proxied(_) => None,
+        Extra::MySql(_) | Extra::Proxied(_) => None,
     }
 }

@@ -7,7 +7,7 @@
 //! ```
 //! | file | holds |
 //! |---|---|
-//! | `conn.rs`, `slab.rs`, `pool.rs` | slots, and what only few of them have |
+//! | `conn.rs`, `slab.rs`, `pool.rs`, `extras.rs` | slots, and what only few of them have |
 //! | `input.rs`, `output.rs`, `outbox.rs` | bytes in, bytes out |
 //! | `http.rs`, `respond.rs`, `route.rs` | requests and answers |
 //! | `websocket.rs`, `mysql.rs` | the two other protocols' connections |
@@ -43,6 +43,7 @@ mod deleted;
 mod deliver;
 mod disconnect;
 mod expire;
+mod extras;
 mod histogram;
 mod http;
 mod identity;
@@ -100,13 +101,13 @@ use answers::Pending;
 pub use audit::Holdings;
 use ceiling::Ceiling;
 use clients::Clients;
-use comet::Comet;
 use conn::{Conn, Flags, Format, Phase};
 use dashboard::Dashboard;
 use deadlines::{Sweep, Tick};
 use deleted::DeletedChannels;
 use deliver::UnderWay;
 use disconnect::Disconnect;
+use extras::Extras;
 use input::Input;
 use interned::Interned;
 use lobby::LOBBY;
@@ -124,7 +125,7 @@ use settings::Settings;
 pub use slab::Key;
 use slab::Slab;
 use socket::Socket;
-use subscribe::{Extra, Further};
+use subscribe::Further;
 use tls::Tls;
 
 /// What a listener is for.
@@ -199,8 +200,7 @@ pub struct Server<S> {
     next_behind: usize,
     inputs: Pool<Input>,
     furthers: Pool<Further>,
-    extras: Pool<Extra>,
-    comets: Pool<Comet>,
+    extras: Extras,
     tls: Tls,
     clients: Clients,
     hub: Hub,
@@ -282,8 +282,7 @@ impl<S: Socket> Server<S> {
             next_behind: 0,
             inputs: Pool::new(),
             furthers: Pool::new(),
-            extras: Pool::new(),
-            comets: Pool::new(),
+            extras: Extras::new(),
             tls: Tls::default(),
             clients: Clients::default(),
             inbox: Inbox::default(),

@@ -9,16 +9,15 @@ use super::comet::Comet;
 use super::conn::{Flags, Phase};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
+use super::extras::{Extra, ExtraIndex, Extras};
 use super::identity::claims_of;
 use super::interned::Interned;
 use super::logs::Warning;
 use super::metrics::Metrics;
-use super::pool::Pool;
 use super::recent::Wrong;
 use super::settings::{Settings, Tenant};
 use super::slab::Slab;
 use super::socket::Socket;
-use super::subscribe::Extra;
 use super::{Server, wire};
 use crate::cometql::{Account, Context, Limits, Member, Session, StatusKind, Step, View};
 use crate::hub::Hub;
@@ -205,7 +204,7 @@ impl<S: Socket> Server<S> {
     }
 
     fn mysql(&self, slot: u32) -> Option<&Session> {
-        match self.extras.get(self.connections.get(slot).extra?) {
+        match self.extras.get(self.connections.get(slot).extra?)? {
             Extra::MySql(session) => session.as_deref(),
             _ => None,
         }
@@ -213,7 +212,7 @@ impl<S: Socket> Server<S> {
 
     /// Takes a session out while it acts, so that it may look at the server.
     fn take_mysql(&mut self, slot: u32) -> Option<Box<Session>> {
-        match self.extras.get_mut(self.connections.get(slot).extra?) {
+        match self.extras.get_mut(self.connections.get(slot).extra?)? {
             Extra::MySql(session) => session.take(),
             _ => None,
         }
@@ -222,8 +221,9 @@ impl<S: Socket> Server<S> {
     /// Puts it back, and passes on what it said.
     fn put_mysql(&mut self, slot: u32, mut session: Box<Session>, said: &[u8]) {
         let error = session.take_error();
-        if let Some(index) = self.connections.get(slot).extra {
-            *self.extras.get_mut(index) = Extra::MySql(Some(session));
+        let index = self.connections.get(slot).extra;
+        if let Some(extra) = index.and_then(|index| self.extras.get_mut(index)) {
+            *extra = Extra::MySql(Some(session));
         }
         self.count_sql_error(slot, error);
         self.out(slot).extend_from_slice(said);
@@ -253,7 +253,6 @@ impl<S: Socket> Server<S> {
                 texts: &self.texts,
                 connections: &self.connections,
                 extras: &self.extras,
-                comets: &self.comets,
                 clients: &self.clients,
                 inbox: &self.inbox,
                 settings,
@@ -282,8 +281,7 @@ struct Here<'a, S> {
     hub: &'a Hub,
     texts: &'a Interned,
     connections: &'a Slab<S>,
-    extras: &'a Pool<Extra>,
-    comets: &'a Pool<Comet>,
+    extras: &'a Extras,
     clients: &'a Clients,
     inbox: &'a Inbox,
     settings: &'a Settings,
@@ -300,14 +298,7 @@ impl<S: Socket> View for Here<'_, S> {
     fn members(&self, tenant: TenantId, pipe: &str, most: usize) -> Vec<Member> {
         let member = |subscriber: SubscriberId| {
             let conn = self.connections.get(subscriber.0);
-            let mut member = match conn.extra.map(|index| self.extras.get(index)) {
-                Some(&Extra::Comet(index)) => member_of(self.comets.get(index), self.texts),
-                Some(extra) => {
-                    let user = claims_of(extra).and_then(|claims| claims.user.clone());
-                    Member { user: user.unwrap_or_default(), ..Member::default() }
-                }
-                None => Member::default(),
-            };
+            let mut member = conn.extra.map(|index| self.member(index)).unwrap_or_default();
             // The kernel knows it for as long as there is a connection; nobody else has to.
             if let Some(address) = self.clients.address(subscriber.0, self.connections) {
                 member.address = address.to_string();
@@ -327,6 +318,18 @@ impl<S: Socket> View for Here<'_, S> {
             kernel_file: self.kernel_file,
         };
         facts.status(kind)
+    }
+}
+
+impl<S> Here<'_, S> {
+    /// What somebody has shown of itself.
+    fn member(&self, index: ExtraIndex) -> Member {
+        if let Some(comet) = self.extras.comet(index) {
+            return member_of(comet, self.texts);
+        }
+        let claims = self.extras.get(index).and_then(claims_of);
+        let user = claims.and_then(|claims| claims.user.clone());
+        Member { user: user.unwrap_or_default(), ..Member::default() }
     }
 }
 

@@ -7,13 +7,12 @@ use super::answers::{answer_bytes, entity_tag, write_entity_tag};
 use super::conn::{Conn, Flags, Format, Phase};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
+use super::extras::{Extra, ExtraIndex, PollExtra};
 use super::outbox::Piece;
 use super::output::Chunk;
-use super::pool::PoolIndex;
 use super::rendered;
 use super::respond::{Reply, Response};
 use super::socket::Socket;
-use super::subscribe::{Extra, PollExtra};
 use super::{Key, Server};
 use crate::dialects::native::{self, Refusal, Subscribe, variant};
 use crate::dialects::{Announcement, NATIVE};
@@ -103,7 +102,7 @@ impl<S: Socket> Server<S> {
     /// Between two polls a session goes on counting, in a slot without a socket.
     pub(super) fn keep_session(&mut self, slot: u32) {
         let Some(index) = self.connections.get(slot).extra else { return };
-        let Extra::Poll(extra) = self.extras.get_mut(index) else { return };
+        let Some(Extra::Poll(extra)) = self.extras.get_mut(index) else { return };
         let Some(name) = extra.session.take() else { return };
         let claims = extra.claims.clone();
         let tenant = self.connections.get(slot).tenant;
@@ -131,7 +130,7 @@ impl<S: Socket> Server<S> {
         &mut self,
         tenant: TenantId,
         format: Format,
-        extra: PoolIndex,
+        extra: ExtraIndex,
     ) -> Key {
         let extra = Some(extra);
         let mut conn = Conn { phase: Phase::Detached, tenant, format, extra, ..Conn::free() };
@@ -306,7 +305,7 @@ impl<S: Socket> Server<S> {
             head_only: false,
             origin: page,
         };
-        let extra = conn.extra.take().map(|index| self.extras.take(index));
+        let extra = conn.extra.take().and_then(|index| self.extras.take(index));
         let Some(Extra::Poll(extra)) = extra else { return (reply, None) };
         reply.origin = extra.origin;
         (reply, extra.callback)
@@ -316,12 +315,8 @@ impl<S: Socket> Server<S> {
     pub(super) fn end_poll(&mut self, slot: u32, why: Disconnect) {
         let tenant = self.connections.get(slot).tenant;
         let cursor = self.seen_by(slot).unwrap_or(self.position(tenant));
-        let has_callback = match self.connections.get(slot).extra {
-            Some(index) => {
-                matches!(self.extras.get(index), Extra::Poll(extra) if extra.callback.is_some())
-            }
-            None => false,
-        };
+        let extra = self.connections.get(slot).extra.and_then(|index| self.extras.get(index));
+        let has_callback = matches!(extra, Some(Extra::Poll(extra)) if extra.callback.is_some());
         if why == Disconnect::ShuttingDown {
             self.connections.get_mut(slot).flags.clear(Flags::KEEP_ALIVE);
         }

@@ -3,20 +3,18 @@
 use std::mem;
 use std::num::NonZeroU32;
 use std::ops::{Deref, DerefMut};
-use std::rc::Rc;
 
+use super::Server;
 use super::conn::{Flags, Format, NO_MEMBERSHIP, Phase};
 use super::deadlines::Tick;
 use super::disconnect::Disconnect;
-use super::mysql::MySql;
-use super::pool::PoolIndex;
+use super::extras::Extra;
 use super::rendered::framing;
 use super::respond::{Reply, Response};
 use super::socket::Socket;
-use super::{Listener, Server};
 use crate::dialects::NATIVE;
 use crate::dialects::native::{self, Refusal, Subscribe, variant};
-use crate::hub::access::{self, Action, Claims, Standing};
+use crate::hub::access::{self, Action, Standing};
 use crate::hub::command::Command;
 use crate::hub::delivery::Transport;
 use crate::hub::members::{Moved, SubscriberId};
@@ -71,34 +69,6 @@ impl DerefMut for Rest {
 }
 
 const _: () = assert!(size_of::<Option<Further>>() <= 24);
-
-/// What only some phases have.
-pub(crate) enum Extra {
-    /// Of a parked poll.
-    Poll(Box<PollExtra>),
-    /// A session without a connection: its name, and whose it is.
-    Session(Box<(Box<str>, Option<Rc<Claims>>)>),
-    /// What a subscriber's token says.
-    Token(Rc<Claims>),
-    /// What a connection is for, once a proxy has said whose it is.
-    Proxied(Listener),
-    /// A client of CometServerApi. In a pool of its own: they are many, and a box costs 16 bytes more.
-    Comet(PoolIndex),
-    /// A back end's session; `None` while it acts.
-    #[cfg_attr(not(feature = "cometql"), expect(dead_code, reason = "nobody speaks MySQL"))]
-    MySql(Option<Box<MySql>>),
-}
-
-const _: () = assert!(size_of::<Option<Extra>>() <= 16);
-
-/// What must be known to answer a parked poll, beyond the slot.
-#[derive(Default, PartialEq, Eq)]
-pub(crate) struct PollExtra {
-    pub callback: Option<Box<str>>,
-    pub origin: Option<Box<str>>,
-    pub session: Option<Box<str>>,
-    pub claims: Option<Rc<Claims>>,
-}
 
 impl<S: Socket> Server<S> {
     /// Begins an endless response, or parks a poll.
@@ -422,7 +392,7 @@ impl<S: Socket> Server<S> {
             self.input_bytes -= self.inputs.take(index).counted;
         }
         self.paces.forget(slot);
-        if let Some(Extra::Session(session)) = extra.map(|index| self.extras.take(index)) {
+        if let Some(Extra::Session(session)) = extra.and_then(|index| self.extras.take(index)) {
             self.sessions.remove(&(tenant, session.0));
         }
         if !self.asks.is_empty() {

@@ -21,7 +21,7 @@ const MEMBERSHIP_BYTES_MAX: usize = 24;
 const CHANNEL_BYTES_MAX: usize = 200;
 
 /// Bytes of a session of CometServerApi with a user and two channels that are too many.
-const SESSION_BYTES_MAX: usize = 224;
+const SESSION_BYTES_MAX: usize = 192;
 
 const CLIENTS: u32 = 10_000;
 /// Wires beyond the subscribers'.

@@ -24,7 +24,6 @@ use crate::server::disconnect::Disconnect;
 use crate::server::output::Chunk;
 use crate::server::respond::Reply;
 use crate::server::socket::Socket;
-use crate::server::subscribe::Extra;
 
 /// Channels whose members are told who comes and goes.
 pub(super) const TRACKED: &str = "track_";
@@ -343,8 +342,7 @@ impl<S: Socket> Server<S> {
         let conn = self.connections.get_mut(slot);
         let tenant = conn.tenant;
         let Some(index) = conn.extra.take() else { return };
-        let Extra::Comet(index) = self.extras.take(index) else { return };
-        let comet = self.comets.take(index);
+        let Some(comet) = self.extras.take_comet(index) else { return };
         let user = comet.user_name();
         let Comet { has_arrived, rare, .. } = comet;
         let Rare { session, held, .. } = rare.map(|rare| *rare).unwrap_or_default();
