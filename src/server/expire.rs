@@ -5,7 +5,6 @@ use super::conn::{Flags, Phase};
 use super::deadlines::{EXPIRIES_PER_TURN, SLOTS_PER_TURN, Tick};
 use super::disconnect::Disconnect;
 use super::rendered::framing;
-use super::respond::Reply;
 use super::socket::Socket;
 use crate::transports;
 
@@ -81,8 +80,7 @@ impl<S: Socket> Server<S> {
             | Phase::Stream
             | Phase::Closing
                 if self.is_behind(slot) => {}
-            Phase::Http => self.on_http_deadline(slot),
-            Phase::Lobby => self.send_away(slot, Reply::last(), false),
+            Phase::Http | Phase::Lobby => self.on_http_deadline(slot),
             Phase::WebSocket => self.on_websocket_deadline(slot),
             Phase::EventStream | Phase::Stream => {
                 let deadline = Tick::after(self.now, self.settings.limits.heartbeat_seconds);

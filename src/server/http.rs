@@ -357,7 +357,8 @@ impl<S: Socket> Server<S> {
         self.log_begun(slot, 101);
     }
 
-    /// Nothing came in time: an unfinished request is told so, a silent connection just ends.
+    /// Nothing came in time: an unfinished request is told so, a silent connection just ends. Words that
+    /// answer nothing would be taken for the answer to a request that is on its way (RFC 9112 §9.2).
     pub(super) fn on_http_deadline(&mut self, slot: u32) {
         // What has arrived and is not read may be all that is missing.
         let is_kept_waiting = [Flags::ASKING, Flags::QUEUED, Flags::UNREAD];
@@ -366,7 +367,9 @@ impl<S: Socket> Server<S> {
             self.connections.get_mut(slot).deadline = Tick::after(self.now, 1);
             return;
         }
-        match self.connections.get(slot).input {
+        let conn = self.connections.get(slot);
+        match conn.input {
+            Some(_) if conn.phase == Phase::Lobby => self.send_away(slot, Reply::last(), false),
             Some(_) => {
                 let refusal = Refusal::new(408, "the rest of this request did not come in time");
                 self.refuse(slot, &Reply::last(), refusal);

@@ -3,7 +3,8 @@
 //! | asked | told |
 //! |---|---|
 //! | an event stream | 200, `retry:` with a time by chance, and the end: anything else ends an EventSource for ever |
-//! | anything else | 503 with `Retry-After` |
+//! | anything else, or half of it | 503 with `Retry-After` |
+//! | nothing | nothing, and the end: what answers nothing would be taken for the answer to what is on its way |
 //!
 //! The lobby has few places, for as long as a request's head may take. Whoever finds it full is told at the
 //! door: if the request is there already in the same words, else that of an ordinary one. So are requests

@@ -111,15 +111,22 @@ fn a_head_comes_in_pieces_in_the_lobby_too_but_not_for_ever() {
     }
     crowd.settle();
     is_told_to_come_back(&String::from_utf8(wires::overheard()).unwrap(), "");
-    crowd.connect(3);
-    wires::overhear(3);
-    crowd.wait(9);
-    assert_eq!(wires::overheard(), b"");
-    crowd.wait(2);
-    let words = String::from_utf8(wires::overheard()).unwrap();
-    assert!(words.starts_with("HTTP/1.1 503 ") && words.contains(TAKEN), "{words}");
+    for (number, half) in [(3, &b"GET /channels"[..]), (4, b"")] {
+        crowd.connect(number);
+        assert_eq!(told(&mut crowd, number, half), "");
+        wires::overhear(number);
+        crowd.wait(9);
+        assert_eq!(wires::overheard(), b"");
+        wires::overhear(number);
+        crowd.wait(2);
+        let words = String::from_utf8(wires::overheard()).unwrap();
+        match half {
+            b"" => assert_eq!(words, "", "who asks for nothing is told nothing"),
+            _ => assert!(words.starts_with("HTTP/1.1 503 ") && words.contains(TAKEN), "{words}"),
+        }
+    }
     crowd.wait(3);
-    assert!(!wires::is_open(2) && !wires::is_open(3), "who does not close is closed");
+    assert!((2..=4).all(|number| !wires::is_open(number)), "who does not close is closed");
     crowd.server.verify();
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use encke::hub::message::{MessageId, TenantId};
 use encke::server::Key;
 
-use crate::lobby::{Else, Visit};
+use crate::lobby::{Else, HEAD_MS, Visit};
 use crate::publisher::{EchoClient, MySqlClient, Publisher};
 use crate::rules::Rules;
 use crate::subscriber::Subscriber;
@@ -108,8 +108,10 @@ impl Line {
 
     /// In the lobby everybody hears the same; false if it is not there.
     pub fn hears_in_lobby(&mut self, bytes: &[u8], or: Else) -> bool {
-        let or = Else { is_late: self.may_be_late(), ..or };
+        let is_slow = self.is_excused();
         let Some(visit) = &mut self.visit else { return false };
+        assert!(!visit.is_silent(), "told what was not asked: {}", String::from_utf8_lossy(bytes));
+        let or = Else { is_late: is_slow && visit.is_long(), ..or };
         visit.receive(bytes, or);
         true
     }
@@ -145,6 +147,9 @@ impl Line {
         self.late_ms = if is_prompt { 0 } else { self.late_ms + ms };
         self.is_excused |= self.late_ms >= PATIENCE_MS;
         self.quiet_ms += ms;
+        if let Some(visit) = &mut self.visit {
+            visit.pass(ms);
+        }
     }
 
     /// It cannot expect that all goes well.
@@ -271,9 +276,11 @@ impl Role {
     /// The server has ended the connection.
     pub fn ended(&self, line: &Line, context: &Context<'_>) {
         if let Some(visit) = &line.visit {
-            // Who does not take the words may be cut.
+            // Who asks for nothing is told nothing; who does not take the words may be cut.
+            let is_unasked = visit.is_silent() && line.quiet_ms >= HEAD_MS;
             let has_reason = line.wants_fin || line.may_be_late() || context.is_draining;
-            return assert!(visit.is_told() || has_reason, "told nothing, {}", line.explain());
+            let is_well = visit.is_told() || is_unasked || has_reason;
+            return assert!(is_well, "told nothing, {}", line.explain());
         }
         if let Role::Subscriber(subscriber) = self
             && !may_be_ended(line, context)

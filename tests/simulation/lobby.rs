@@ -8,6 +8,9 @@ use crate::decode::{Head, Part, Reader};
 /// When to try again.
 const AGAIN_SECONDS: RangeInclusive<u64> = 5..=30;
 
+/// How long a request's head may take, and somebody may be silent.
+pub const HEAD_MS: u64 = 10_000;
+
 /// Requests that are wrong, wherever they are made, and what they are told.
 const WRONG: [(&str, u16); 5] = [
     ("PUT ", 405),
@@ -25,7 +28,7 @@ pub struct Else {
     /// So much is on its way that heads have to wait.
     pub is_crowded: bool,
     pub is_draining: bool,
-    /// It may have asked too late.
+    /// The head of what it asked may not have come in time.
     pub is_late: bool,
 }
 
@@ -36,16 +39,32 @@ pub struct Visit {
     head: Option<Head>,
     body: Vec<u8>,
     is_told: bool,
+    /// For so long it has been there.
+    here_ms: u64,
 }
 
 impl Visit {
     pub fn new() -> Visit {
         let (said, body) = (Vec::new(), Vec::new());
-        Visit { said, reader: Reader::new(), head: None, body, is_told: false }
+        Visit { said, reader: Reader::new(), head: None, body, is_told: false, here_ms: 0 }
     }
 
     pub fn says(&mut self, bytes: &[u8]) {
         self.said.extend_from_slice(bytes);
+    }
+
+    pub fn pass(&mut self, ms: u64) {
+        self.here_ms += ms;
+    }
+
+    /// Whether it is there so long that it may be told what whoever asks too slowly is told.
+    pub fn is_long(&self) -> bool {
+        self.here_ms >= HEAD_MS
+    }
+
+    /// Whether nothing was asked.
+    pub fn is_silent(&self) -> bool {
+        self.said.is_empty()
     }
 
     /// The head of the first request; empty if there is none that is whole.

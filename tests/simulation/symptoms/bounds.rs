@@ -64,25 +64,50 @@ fn a_publish_that_is_repeated_is_known_whatever_the_clock_says() {
     assert_eq!(ids[0], ids[1]);
 }
 
-#[test]
-fn a_request_that_has_come_is_not_called_late_when_the_feed_was_full() {
-    let limits = Limits { deliveries_per_turn: 1, feed_messages_max: 1, ..Limits::default() };
+/// What a request is told whose second half comes while the feed is full, where so many may be.
+fn told_after_a_full_feed(connections_max: usize, target: &str, headers: &str) -> String {
+    let (deliveries_per_turn, feed_messages_max) = (1, 1);
+    let limits =
+        Limits { connections_max, deliveries_per_turn, feed_messages_max, ..Limits::default() };
     let mut bench = Bench::new(limits, Keep::DEFAULT);
-    let (back_end, mut slow) = (bench.connect(100_000), bench.connect(100_000));
+    let back_end = bench.connect(100_000);
     let listeners: Vec<Peer> = (0..30).map(|_| bench.connect(100_000)).collect();
     for listener in &listeners {
         bench.get(listener, "/channels/a?transport=stream", "");
     }
+    let mut slow = bench.connect(100_000);
     bench.turn();
-    bench.arrive(&slow, "GET /channels HTTP/1.1\r\n");
+    bench.arrive(&slow, &format!("GET {target} HTTP/1.1\r\n"));
     bench.publish(&back_end, "/channels/a", "x");
     bench.turn();
     bench.publish(&back_end, "/channels/a", "y");
     // Nobody is read from now.
-    bench.arrive(&slow, "Host: localhost\r\n\r\n");
+    bench.arrive(&slow, &format!("Host: localhost\r\n{headers}\r\n"));
     bench.pass_seconds(40);
-    let text = bench.read(&mut slow);
+    bench.read(&mut slow)
+}
+
+#[test]
+fn a_request_that_has_come_is_not_called_late_when_the_feed_was_full() {
+    let text = told_after_a_full_feed(40, "/channels", "");
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+}
+
+#[test]
+fn an_event_stream_without_a_place_is_told_to_come_back_when_the_feed_was_full() {
+    let text = told_after_a_full_feed(31, "/channels/a", SSE);
+    assert!(text.starts_with("HTTP/1.1 200") && text.contains("\r\n\r\nretry: "), "{text}");
+}
+
+#[test]
+fn who_asks_late_in_the_lobby_does_not_find_an_answer_there_already() {
+    let mut bench = Bench::new(Limits { connections_max: 1, ..Limits::default() }, Keep::DEFAULT);
+    let (_, mut late) = (bench.connect(100_000), bench.connect(100_000));
+    bench.pass_seconds(11);
+    // On its way when the server gave up.
+    bench.get(&late, "/nothing", "");
+    let text = bench.read(&mut late);
+    assert_eq!(text, "", "its own answer, or none");
 }
 
 #[test]
