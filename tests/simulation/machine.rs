@@ -91,7 +91,7 @@ impl Machine {
         let Plan { settings, engine, is_late, first } = plan;
         let tenants = settings.tenants.len();
         let start = MessageId { second: START.unix_second, n: START.unix_nanos };
-        let truth = Rc::new(RefCell::new(Truth::new(&vec![start; tenants])));
+        let truth = Rc::new(RefCell::new(Truth::new(&vec![start; tenants], START.ms)));
         let mut pending = Rc::default();
         let mut engine: Box<dyn Engine> = match is_late {
             true => {

@@ -37,9 +37,9 @@ pub struct Truth {
 
 impl Truth {
     /// `starts`: what each tenant's ids begin after.
-    pub fn new(starts: &[MessageId]) -> Truth {
+    pub fn new(starts: &[MessageId], now_ms: u64) -> Truth {
         let tenants = (0..).map(TenantId);
-        Truth { last: tenants.zip(starts.iter().copied()).collect(), ..Truth::default() }
+        Truth { last: tenants.zip(starts.iter().copied()).collect(), now_ms, ..Truth::default() }
     }
 
     /// The newest id that has left the feed.
