@@ -92,12 +92,12 @@ impl Machine {
         let tenants = settings.tenants.len();
         let start = MessageId { second: START.unix_second, n: START.unix_nanos };
         let truth = Rc::new(RefCell::new(Truth::new(&vec![start; tenants], START.ms)));
-        let mut pending = Rc::default();
+        let (mut pending, mut forgotten) = (Rc::default(), Rc::default());
         let mut engine: Box<dyn Engine> = match is_late {
             true => {
                 let lateness = random.pick(&[4, 20, 60]);
                 let engine = LateEngine::new(tenants, engine, START, random.next(), lateness);
-                pending = engine.pending();
+                (pending, forgotten) = (engine.pending(), engine.forgotten());
                 Box::new(engine)
             }
             false => Box::new(MemoryEngine::new(tenants, engine, START)),
@@ -108,7 +108,7 @@ impl Machine {
         for _ in 0..TAKES_MAX {
             assert_eq!(engine.take(), None, "nobody waits for an answer");
         }
-        let engine = Box::new(Recorded { engine, truth: truth.clone() });
+        let engine = Box::new(Recorded { engine, truth: truth.clone(), forgotten });
         let limits = settings.limits.clone();
         let mut server = Server::new(settings, engine, [7; 20], START);
         server.measure_heap_by(memory::used);

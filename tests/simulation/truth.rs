@@ -115,6 +115,8 @@ impl Truth {
 pub struct Recorded {
     pub engine: Box<dyn Engine>,
     pub truth: Rc<RefCell<Truth>>,
+    /// A late one shows here up to where it may have forgotten: it has more than it has told of.
+    pub forgotten: Rc<RefCell<Vec<MessageId>>>,
 }
 
 impl Engine for Recorded {
@@ -164,8 +166,10 @@ impl Engine for Recorded {
         let truth = &mut *self.truth.borrow_mut();
         if count > 0 {
             truth.forgot_ms = truth.now_ms;
+            let late = self.forgotten.borrow();
             for &tenant in truth.last.keys() {
-                truth.forgotten.insert(tenant, self.engine.position(tenant));
+                let upto = late.get(usize::from(tenant.0)).copied();
+                truth.forgotten.insert(tenant, upto.unwrap_or(self.engine.position(tenant)));
             }
         }
         count

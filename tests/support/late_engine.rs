@@ -3,7 +3,7 @@
 //! Requests are begun late, answers come late and overtake one another, and what was published leaves
 //! the feed late, in its order. Time is the number of `take`s and ticks, so a test moves it by asking.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -31,6 +31,8 @@ pub struct LateEngine {
     /// What has really left the feed.
     positions: Vec<MessageId>,
     pending: Rc<Cell<usize>>,
+    /// Up to where something may have been forgotten, of each tenant.
+    forgotten: Rc<RefCell<Vec<MessageId>>>,
 }
 
 impl LateEngine {
@@ -48,12 +50,18 @@ impl LateEngine {
             feed: VecDeque::new(),
             positions,
             pending: Rc::default(),
+            forgotten: Rc::default(),
         }
     }
 
     /// Shows how much is still inside, after the engine itself was given away.
     pub fn pending(&self) -> Rc<Cell<usize>> {
         self.pending.clone()
+    }
+
+    /// Shows up to where it may have forgotten: more than has left the feed. Empty if it has forgotten nothing.
+    pub fn forgotten(&self) -> Rc<RefCell<Vec<MessageId>>> {
+        self.forgotten.clone()
     }
 
     fn due(&mut self) -> u64 {
@@ -149,6 +157,8 @@ impl Engine for LateEngine {
     }
 
     fn forget_oldest(&mut self, bytes: usize) -> usize {
+        let newest = |index| self.inner.position(TenantId(index as u16));
+        *self.forgotten.borrow_mut() = (0..self.positions.len()).map(newest).collect();
         self.inner.forget_oldest(bytes)
     }
 

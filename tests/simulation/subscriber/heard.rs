@@ -236,12 +236,8 @@ impl Subscriber {
             }
             Kept::Little => true,
         };
-        let was_forgotten = match self.asked_since {
-            // What a late engine has not told of yet may be forgotten as well.
-            Some(_) if rules.is_late => truth.forgot_ms > 0,
-            Some(since) => truth.may_be_forgotten(self.tenant, since),
-            None => false,
-        };
+        let may_be_forgotten = |since| truth.may_be_forgotten(self.tenant, since);
+        let was_forgotten = self.asked_since.is_some_and(may_be_forgotten);
         self.is_forged
             || has_dropped
             || was_forgotten
