@@ -44,6 +44,8 @@ pub(crate) struct Sweep {
     pub next: Option<u32>,
 }
 
+/// What somebody has at least whom the server kept waiting.
+pub(crate) const MOMENT_SECONDS: u16 = 2;
 /// Slots that a sweep looks at in one turn.
 pub(crate) const SLOTS_PER_TURN: u32 = 8 * 1024;
 /// Deadlines that a sweep acts on in one turn.

@@ -3,7 +3,7 @@
 use super::answers::Ask;
 use super::clients::CROWDED;
 use super::conn::{Flags, Format, Phase};
-use super::deadlines::Tick;
+use super::deadlines::{MOMENT_SECONDS, Tick};
 use super::disconnect::Disconnect;
 use super::lobby::{begins_to_stay, wants_events};
 use super::pace::TOO_FAST;
@@ -364,7 +364,7 @@ impl<S: Socket> Server<S> {
         let is_kept_waiting = [Flags::ASKING, Flags::QUEUED, Flags::UNREAD];
         if self.connections.get(slot).flags.has_any(is_kept_waiting) || self.feed_is_full() {
             // It is not the client that lets somebody wait.
-            self.connections.get_mut(slot).deadline = Tick::after(self.now, 1);
+            self.connections.get_mut(slot).deadline = Tick::after(self.now, MOMENT_SECONDS);
             return;
         }
         let conn = self.connections.get(slot);

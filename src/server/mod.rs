@@ -103,7 +103,7 @@ use ceiling::Ceiling;
 use clients::Clients;
 use conn::{Conn, Flags, Format, Phase};
 use dashboard::Dashboard;
-use deadlines::{Sweep, Tick};
+use deadlines::{MOMENT_SECONDS, Sweep, Tick};
 use deleted::DeletedChannels;
 use deliver::UnderWay;
 use disconnect::Disconnect;
@@ -538,6 +538,12 @@ impl<S: Socket> Server<S> {
             let Some(key) = self.ready_again.pop_front() else { return };
             if let Some(conn) = self.connections.find_mut(key) {
                 conn.flags.clear(Flags::QUEUED);
+                let moment = Tick::after(self.now, MOMENT_SECONDS);
+                if matches!(conn.phase, Phase::Http | Phase::Lobby) && conn.deadline.is_due(moment)
+                {
+                    // The rest of its request may have been kept out by what kept it waiting.
+                    conn.deadline = moment;
+                }
                 self.decompressed_bytes = 0;
                 self.take_turn(key);
                 self.uncork();

@@ -64,8 +64,8 @@ fn a_publish_that_is_repeated_is_known_whatever_the_clock_says() {
     assert_eq!(ids[0], ids[1]);
 }
 
-/// What a request is told whose second half comes while the feed is full, where so many may be.
-fn told_after_a_full_feed(connections_max: usize, target: &str, headers: &str) -> String {
+/// A server with a full feed, where so many may be, and somebody whose request has begun.
+fn kept_waiting(connections_max: usize, target: &str) -> (Bench, Peer) {
     let (deliveries_per_turn, feed_messages_max) = (1, 1);
     let limits =
         Limits { connections_max, deliveries_per_turn, feed_messages_max, ..Limits::default() };
@@ -75,13 +75,19 @@ fn told_after_a_full_feed(connections_max: usize, target: &str, headers: &str) -
     for listener in &listeners {
         bench.get(listener, "/channels/a?transport=stream", "");
     }
-    let mut slow = bench.connect(100_000);
+    let slow = bench.connect(100_000);
     bench.turn();
     bench.arrive(&slow, &format!("GET {target} HTTP/1.1\r\n"));
     bench.publish(&back_end, "/channels/a", "x");
     bench.turn();
     bench.publish(&back_end, "/channels/a", "y");
     // Nobody is read from now.
+    (bench, slow)
+}
+
+/// What a request is told whose second half comes meanwhile.
+fn told_after_a_full_feed(connections_max: usize, target: &str, headers: &str) -> String {
+    let (mut bench, mut slow) = kept_waiting(connections_max, target);
     bench.arrive(&slow, &format!("Host: localhost\r\n{headers}\r\n"));
     bench.pass_seconds(40);
     bench.read(&mut slow)
@@ -90,6 +96,23 @@ fn told_after_a_full_feed(connections_max: usize, target: &str, headers: &str) -
 #[test]
 fn a_request_that_has_come_is_not_called_late_when_the_feed_was_full() {
     let text = told_after_a_full_feed(40, "/channels", "");
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+}
+
+#[test]
+fn who_was_not_read_for_long_has_a_moment_for_the_rest() {
+    let (mut bench, mut slow) = kept_waiting(40, "/channels");
+    bench.arrive(&slow, "Host: localhost\r\n");
+    bench.pass_seconds(20);
+    assert!(!slow.wire.borrow().is_settled(), "it is kept waiting");
+    for _ in 0..100 {
+        if !slow.wire.borrow().is_settled() {
+            bench.pass_seconds(1);
+        }
+    }
+    // There was no room for it before.
+    bench.arrive(&slow, "\r\n");
+    let text = bench.read(&mut slow);
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
 }
 
