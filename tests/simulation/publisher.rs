@@ -209,7 +209,7 @@ impl Publisher {
             return;
         };
         if status == 408 {
-            assert!(line.may_be_late(), "408 for a request, {}", line.explain());
+            assert!(line.is_excused(), "408 for a request, {}", line.explain());
             line.wants_fin = true;
             return;
         }
@@ -370,6 +370,7 @@ pub struct MySqlClient {
     bytes: Vec<u8>,
     stage: Stage,
     asked: usize,
+    /// The last error after which nothing more need come.
     pub farewell: Option<u16>,
 }
 
@@ -429,6 +430,7 @@ impl MySqlClient {
                     assert_eq!(number, 1041, "out of memory");
                     assert!(context.rules.tight.is_crowded());
                     line.excuse();
+                    self.farewell = Some(number);
                     line.wants_fin = true;
                 }
                 (Stage::Greeting, 10) => {
@@ -444,6 +446,7 @@ impl MySqlClient {
                         assert!(context.rules.tight.is_crowded(), "there is memory");
                         // What was asked after it may not be answered; it may have meant to go.
                         line.excuse();
+                        self.farewell = Some(number);
                         self.asked = self.asked.saturating_sub(1);
                         continue;
                     }

@@ -278,7 +278,7 @@ impl Subscriber {
                     self.is_gone = true;
                 }
                 410 => assert!(self.may_be_lost(context), "410 for no reason"),
-                408 => assert!(line.may_be_late(), "408 for a request, {}", line.explain()),
+                408 => assert!(line.is_excused(), "408 for a request, {}", line.explain()),
                 503 => {
                     let has_reason = context.rules.tight.is_full() || context.is_draining;
                     assert!(has_reason, "503 for no reason");
