@@ -320,8 +320,9 @@ impl<S: Socket> Server<S> {
         if why == Disconnect::ShuttingDown {
             self.connections.get_mut(slot).flags.clear(Flags::KEEP_ALIVE);
         }
-        if has_callback {
-            // A script has no status: an empty list is the answer to everything.
+        if has_callback && why != Disconnect::Unavailable {
+            // A script has no status: an empty list is the answer to everything but what leaves the cursor
+            // where it was.
             return self.answer_poll(slot, &[], cursor);
         }
         let (reply, _) = self.unpark(slot);

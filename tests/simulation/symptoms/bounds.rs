@@ -1,7 +1,8 @@
 //! Of clocks that somebody sets, and of bounds.
 
-use encke::engines::memory::Keep;
+use encke::engines::memory::{Keep, Limits as EngineLimits};
 use encke::server::limits::Limits;
+use encke::server::settings::{Origins, Settings};
 
 use super::pages::{break_off, somebody_missed, streaming};
 use super::{Bench, Peer, SSE, START};
@@ -131,6 +132,22 @@ fn who_asks_late_in_the_lobby_does_not_find_an_answer_there_already() {
     bench.get(&late, "/nothing", "");
     let text = bench.read(&mut late);
     assert_eq!(text, "", "its own answer, or none");
+}
+
+#[test]
+fn a_script_for_whose_past_there_is_no_memory_is_not_told_that_it_had_it() {
+    let mut bench = Bench::plain();
+    let (back_end, mut script) = (bench.connect(100_000), bench.connect(100_000));
+    bench.publish(&back_end, "/channels/a", &"x".repeat(2_000));
+    bench.turn();
+    // Enough for who listens, not for an answer of that size.
+    let origins = Origins { any: true, listed: Vec::new() };
+    let settings = Settings { memory: Some(3_000), origins, ..Settings::default() };
+    bench.server.reload(settings, EngineLimits::default(), bench.now).expect("few tenants");
+    let start = format!("{}-{}", START.unix_second, START.unix_nanos);
+    bench.get(&script, &format!("/channels/a?transport=poll&callback=f&since={start}"), "");
+    let text = bench.read(&mut script);
+    assert!(text.starts_with("HTTP/1.1 503") && text.contains("Retry-After: "), "{text}");
 }
 
 #[test]
