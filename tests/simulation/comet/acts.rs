@@ -21,19 +21,20 @@ impl World {
         if self.pages.len() < PAGES_MAX && (away.is_empty() || self.machine.random.one_in(3)) {
             let page = Page::draw(self.pages.len(), &mut self.machine.random);
             self.pages.push(page);
-            return self.open(self.pages.len() - 1);
-        }
-        if !away.is_empty() {
+            self.open(self.pages.len() - 1);
+        } else if !away.is_empty() {
             let index = self.machine.random.pick(&away);
-            return self.open(index);
+            self.open(index);
+        } else {
+            let index = self.machine.random.below(self.pages.len());
+            self.open(index);
         }
-        let index = self.machine.random.below(self.pages.len());
-        self.open(index);
     }
 
-    pub(super) fn open(&mut self, index: usize) {
-        // What it asks for now it must get to say: here nobody is turned away for good.
-        let Some(id) = (0..TRIES_MAX).find_map(|_| self.wire(Owner::Page(index))) else { return };
+    /// Connects a page; false if there is no place for it.
+    pub(super) fn open(&mut self, index: usize) -> bool {
+        let id = (0..TRIES_MAX).find_map(|_| self.wire(Owner::Page(index)));
+        let Some(id) = id else { return false };
         let via = match self.pages[index].is_ours {
             true => self.machine.random.pick(&[Via::WebSocket, Via::Stream, Via::Poll]),
             false => Via::WebSocket,
@@ -48,6 +49,7 @@ impl World {
         let mut line = self.wired.pop().expect("it was just made");
         self.with_page(index, |page, _, context| page.open(id, &mut line.line, via, context));
         self.wired.push(line);
+        true
     }
 
     /// A page that is connected.
@@ -67,11 +69,13 @@ impl World {
         if !self.pages[index].is_up() {
             return;
         }
+        let before = self.pages[index].pipes.clone();
         let is_new = self.with_page(index, |page, line, context| {
             line.is_some_and(|line| page.resubscribe(line, context))
         });
-        if is_new {
-            self.open(index);
+        if is_new && !self.open(index) {
+            // Then it goes on as it was.
+            self.pages[index].pipes = before;
         }
     }
 

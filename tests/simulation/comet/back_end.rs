@@ -27,10 +27,21 @@ impl BackEnd {
         self.statements.is_empty() && (self.is_ready || self.line.is_none())
     }
 
-    /// Its connection is over.
+    /// Its connection is over, and what was said on it and not answered was not heard.
     pub fn end(&mut self) {
+        if !self.is_ready {
+            self.say_again();
+        }
         let statements = std::mem::take(&mut self.statements);
         *self = BackEnd { statements, is_kicking: self.is_kicking, ..BackEnd::default() };
+    }
+
+    /// Keys must be there in the end; what it wanted to tell a user nobody hears.
+    fn say_again(&mut self) {
+        let said = std::mem::take(&mut self.said);
+        if said.contains("users_auth") {
+            self.statements.push_front(said);
+        }
     }
 
     /// Says the next one, if the last is answered.
@@ -54,11 +65,7 @@ impl BackEnd {
                     self.is_kicking &= !self.statements.is_empty();
                 }
                 (_, 0xff) if was_short && payload[1..3] == 1041_u16.to_le_bytes() => {
-                    // Keys must be there in the end; what it wanted to tell a user nobody hears.
-                    let said = std::mem::take(&mut self.said);
-                    if said.contains("users_auth") {
-                        self.statements.push_front(said);
-                    }
+                    self.say_again();
                     self.is_ready = true;
                 }
                 (..) if is_draining => line.wants_fin = true,
