@@ -194,8 +194,8 @@ impl MemoryEngine {
                 let (waiting, newest) = (arrival.waiting, arrival.newest);
                 Outcome::Arrived { tenant, user, waiting, newest }
             }
-            Command::Depart { tenant, user, unread, word } => {
-                let is_last = self.tenant(tenant).users.depart(&user, unread, now);
+            Command::Depart { tenant, user, unread, upto, word } => {
+                let is_last = self.tenant(tenant).users.depart(&user, &unread, upto, now);
                 self.say(tenant, word.filter(|_| is_last));
                 Outcome::Done
             }

@@ -209,6 +209,8 @@ pub enum Command {
         user: Box<str>,
         /// What it was given and has not had: this waits again.
         unread: Vec<Rc<Personal>>,
+        /// What is newer than this was on its way to it, and waits again as well.
+        upto: MessageId,
         /// Told to those who listen now, if this was the last one.
         word: Option<NewMessage>,
     },

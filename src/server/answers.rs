@@ -131,8 +131,8 @@ impl<S: Socket> Server<S> {
 
     /// Nobody waits for this any more: what it did is undone, where that matters.
     fn undo(&mut self, outcome: Outcome) {
-        if let Outcome::Arrived { tenant, user, waiting: unread, .. } = outcome {
-            self.tell(Command::Depart { tenant, user, unread, word: None });
+        if let Outcome::Arrived { tenant, user, waiting: unread, newest: upto } = outcome {
+            self.tell(Command::Depart { tenant, user, unread, upto, word: None });
         }
     }
 

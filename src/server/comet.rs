@@ -78,6 +78,8 @@ pub(crate) struct Rare {
     held: Option<Vec<Rc<Personal>>>,
     /// The newest that there was no room to hold.
     let_go: Option<MessageId>,
+    /// Up to where it was given everything when it arrived, if the feed had not come so far.
+    ahead: MessageId,
     /// The page's origin, for the answer to a parked poll.
     page: Option<Box<str>>,
 }
@@ -237,6 +239,7 @@ impl<S: Socket> Server<S> {
                 .map(|name| Session { id: id_of_session(tenant, &name), name }),
             held: None,
             let_go: None,
+            ahead: MessageId::default(),
             // Only a poll is answered later.
             page: reply.origin.clone().filter(|_| hello.transport_poll),
         };

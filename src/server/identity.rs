@@ -68,8 +68,9 @@ impl<S: Socket> Server<S> {
             let tenant = self.connections.get(slot).tenant;
             self.inbox.remove(tenant, &user, SubscriberId(slot));
             if self.is_lasting(slot) {
+                let (unread, upto) = (Vec::new(), self.personal_position(tenant));
                 let word = status(&user, "offline");
-                self.tell(Command::Depart { tenant, user, unread: Vec::new(), word });
+                self.tell(Command::Depart { tenant, user, unread, upto, word });
             }
         }
     }
@@ -166,6 +167,7 @@ impl<S: Socket> Server<S> {
 
     /// Delivers to every device of a user.
     pub(super) fn deliver_to_user(&mut self, message: &Rc<Personal>) {
+        self.personal_positions[usize::from(message.tenant.0)] = message.id;
         self.uncork();
         for device in self.inbox.devices(message.tenant, &message.user).to_vec() {
             let Some(conn) = self.connections.peek(device.0) else { continue };
@@ -180,6 +182,11 @@ impl<S: Socket> Server<S> {
                 _ => self.deliver(device.0, &[Chunk::Own(&bytes)]),
             }
         }
+    }
+
+    /// Up to where messages for users have come.
+    pub(super) fn personal_position(&self, tenant: TenantId) -> MessageId {
+        self.personal_positions[usize::from(tenant.0)]
     }
 
     /// Whose device a subscriber is, whatever it showed.

@@ -232,6 +232,8 @@ pub struct Server<S> {
     batch_number: u32,
     /// Up to where each tenant's feed has been delivered, or is being delivered.
     positions: Vec<MessageId>,
+    /// Up to where each tenant's messages for users have come.
+    personal_positions: Vec<MessageId>,
     counts_asked: CountsAsked,
     /// Polls whose client sends no more, and when they are asked again whether it has gone.
     sounded: VecDeque<(Key, u64)>,
@@ -268,7 +270,8 @@ impl<S: Socket> Server<S> {
         let mut random = Random::new(seed);
         let mut secret = [0; 8];
         random.fill(&mut secret);
-        let positions = (0..tenants).map(|index| engine.position(TenantId(index as u16))).collect();
+        let positions: Vec<MessageId> =
+            (0..tenants).map(|index| engine.position(TenantId(index as u16))).collect();
         Server {
             hub: Hub::new(tenants, settings.limits.hub()),
             ceiling: Ceiling::new(settings.memory),
@@ -303,6 +306,7 @@ impl<S: Socket> Server<S> {
             feed_bytes: 0,
             under_way: None,
             batch_number: 0,
+            personal_positions: positions.clone(),
             positions,
             counts_asked: CountsAsked::default(),
             sounded: VecDeque::new(),

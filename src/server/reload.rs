@@ -53,6 +53,7 @@ impl<S: Socket> Server<S> {
         for index in self.positions.len()..tenants {
             self.positions.push(self.engine.position(TenantId(index as u16)));
         }
+        self.personal_positions.extend_from_slice(&self.positions[self.personal_positions.len()..]);
         if let Some(under_way) = &mut self.under_way {
             under_way.add_tenants(&self.positions);
         }

@@ -7,7 +7,7 @@ use crate::client::{Client, NOW, Reply, TWO_TENANTS, World};
 use encke::cometql::Member;
 use encke::engines::memory::Limits;
 use encke::hub::command::{By, Command, Happened, NewMessage, Outcome, Refusal};
-use encke::hub::message::{Data, Sender, TenantId};
+use encke::hub::message::{Data, MessageId, Sender, TenantId};
 use encke::hub::names::{ChannelName, EventName};
 
 const T: TenantId = TenantId(0);
@@ -51,7 +51,8 @@ fn arrive(world: &RefCell<World>, tenant: TenantId, user: &str) -> usize {
 
 fn depart(world: &RefCell<World>, user: &str) {
     let (unread, word) = (Vec::new(), None);
-    let command = Command::Depart { tenant: T, user: user.into(), unread, word };
+    let upto = MessageId { second: u64::MAX, n: 0 };
+    let command = Command::Depart { tenant: T, user: user.into(), unread, upto, word };
     assert_eq!(world.borrow_mut().run(vec![command]), Outcome::Done);
 }
 

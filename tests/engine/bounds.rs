@@ -46,7 +46,8 @@ fn so_many_messages_wait_for_a_user_and_no_more() {
         assert_eq!((waiting(bench, "7"), waiting(bench, "8")), (3, 0));
         assert_eq!(bench.ask(to_users(&["8", "8", "8"], 9)), DELIVERED, "each has its own");
         assert_eq!(arrive(bench, "7"), 3);
-        let depart = Command::Depart { tenant: A, user: "7".into(), unread: vec![], word: None };
+        let (unread, upto) = (vec![], MessageId { second: u64::MAX, n: 0 });
+        let depart = Command::Depart { tenant: A, user: "7".into(), unread, upto, word: None };
         assert_eq!(bench.ask(depart), Outcome::Done);
         assert_eq!(bench.ask(to_users(&["7", "7", "7"], 9)), DELIVERED, "what was had is no more");
         assert_eq!(bench.ask(to_users(&["7"], 9)), FULL);

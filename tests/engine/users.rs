@@ -5,6 +5,9 @@ use encke::hub::message::Personal;
 
 use super::*;
 
+/// Nothing is on its way after this.
+const NEWEST: MessageId = MessageId { second: u64::MAX, n: u32::MAX };
+
 fn word(text: &str) -> Option<NewMessage> {
     let (channel, event) = (name("user_status_7"), EventName::new(text).expect("a good name"));
     Some(NewMessage { channel, event, data: Data::text(text), sender: None })
@@ -19,8 +22,12 @@ fn arrive(bench: &mut Bench, user: &str, since: Option<MessageId>) -> (Vec<Strin
 }
 
 fn depart(bench: &mut Bench, user: &str, unread: Vec<Rc<Personal>>) {
+    depart_at(bench, user, unread, NEWEST);
+}
+
+fn depart_at(bench: &mut Bench, user: &str, unread: Vec<Rc<Personal>>, upto: MessageId) {
     let (tenant, user) = (A, Box::from(user));
-    let command = Command::Depart { tenant, user, unread, word: word("offline") };
+    let command = Command::Depart { tenant, user, unread, upto, word: word("offline") };
     assert_eq!(bench.ask(command), Outcome::Done);
 }
 
@@ -132,6 +139,23 @@ fn what_a_device_did_not_read_waits_again() {
         let Outcome::Arrived { waiting, .. } = arrived else { panic!("{arrived:?}") };
         depart(bench, "7", waiting[1..].to_vec());
         assert_eq!(arrive(bench, "7", None).0, ["2"]);
+    });
+}
+
+#[test]
+fn what_was_on_its_way_to_a_device_waits_again() {
+    each(Limits::default(), |bench| {
+        send(bench, "7", "0");
+        let (_, cursor) = arrive(bench, "7", None);
+        arrive(bench, "7", None);
+        send(bench, "7", "1");
+        let (_, newer) = arrive(bench, "8", None);
+        send(bench, "7", "2");
+        depart_at(bench, "7", Vec::new(), newer);
+        assert_eq!(waiting(bench, "7"), [""; 0], "the other one is there");
+        depart_at(bench, "7", Vec::new(), newer);
+        assert_eq!(arrive(bench, "7", None).0, ["2"]);
+        assert_eq!(arrive(bench, "7", Some(cursor)).0, ["1", "2"]);
     });
 }
 

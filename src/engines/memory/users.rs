@@ -92,13 +92,20 @@ impl Users {
         Arrival { is_first: known.devices == 1, waiting, newest: self.last }
     }
 
-    /// A device is gone; true if it was the last one.
-    pub fn depart(&mut self, user: &str, unread: Vec<Rc<Personal>>, now: Now) -> bool {
+    /// A device is gone, which has had neither these nor what came after `upto`; true if it was the last one.
+    pub fn depart(
+        &mut self,
+        user: &str,
+        unread: &[Rc<Personal>],
+        upto: MessageId,
+        now: Now,
+    ) -> bool {
         let Some(known) = self.all.get_mut(user) else { return false };
         known.devices = known.devices.saturating_sub(1);
         known.seen = now.unix_second as u32;
         for kept in known.queue.iter_mut().flat_map(|queue| queue.iter_mut()) {
-            if unread.iter().any(|message| message.id == kept.message.id) {
+            let id = kept.message.id;
+            if id > upto || unread.iter().any(|message| message.id == id) {
                 kept.had_by = kept.had_by.saturating_sub(1);
             }
         }

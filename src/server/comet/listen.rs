@@ -69,8 +69,12 @@ impl<S: Socket> Server<S> {
         waiting: &[Rc<Personal>],
         newest: MessageId,
     ) {
+        let position = self.personal_position(opening.tenant);
         if let Some(comet) = self.comet_mut(slot) {
             comet.has_arrived = true;
+            if newest > position {
+                comet.rare_mut().ahead = newest;
+            }
         }
         self.welcome(slot, opening, Some(Arrival { key, waiting, newest }));
     }
@@ -95,11 +99,11 @@ impl<S: Socket> Server<S> {
         if self.change_channels(slot, &channels).is_err() {
             // It has left what it had, and does not come back to it.
             self.tell_changes(slot, &before, &[]);
-            return self.end(slot, Disconnect::Unavailable);
+            return self.turn_back(slot, arrival);
         }
         self.tell_changes(slot, &before, &channels);
         if arrival.is_some_and(|arrival| self.has_missed_some(slot, arrival.newest)) {
-            return self.end(slot, Disconnect::Unavailable);
+            return self.turn_back(slot, arrival);
         }
         let said = self.first_words(slot, &opening.hello, transport, is_new, arrival);
         let since = opening.hello.since;
@@ -115,6 +119,23 @@ impl<S: Socket> Server<S> {
             self.connections.get_mut(slot).flags.set(Flags::HAS_SENT);
             self.ask_for_past(slot, channels, Start::After(since));
         }
+    }
+
+    /// It cannot begin, and has had nothing of what was for its user: that waits again.
+    fn turn_back(&mut self, slot: u32, arrival: Option<Arrival<'_>>) {
+        let tenant = self.connections.get(slot).tenant;
+        if let Some(Arrival { waiting, newest: upto, .. }) = arrival
+            && let Some(comet) = self.comet_mut(slot)
+            && let Some(user) = comet.user_name()
+        {
+            comet.is_over = true;
+            comet.has_arrived = false;
+            let mut unread = comet.take_held().unwrap_or_default();
+            unread.extend_from_slice(waiting);
+            let word = status(&user, "offline");
+            self.tell(Command::Depart { tenant, user, unread, upto, word });
+        }
+        self.end(slot, Disconnect::Unavailable);
     }
 
     /// Who it is now and from where it goes on, and what waited for its user.
@@ -345,7 +366,7 @@ impl<S: Socket> Server<S> {
         let Some(comet) = self.extras.take_comet(index) else { return };
         let user = comet.user_name();
         let Comet { has_arrived, rare, .. } = comet;
-        let Rare { session, held, .. } = rare.map(|rare| *rare).unwrap_or_default();
+        let Rare { session, held, ahead, .. } = rare.map(|rare| *rare).unwrap_or_default();
         for text in [comet.agent, comet.origin, comet.language] {
             self.texts.give_back(text);
         }
@@ -360,7 +381,8 @@ impl<S: Socket> Server<S> {
             if has_arrived {
                 let word = status(&user, "offline");
                 let unread = held.unwrap_or_default();
-                self.tell(Command::Depart { tenant, user, unread, word });
+                let upto = self.personal_position(tenant).max(ahead);
+                self.tell(Command::Depart { tenant, user, unread, upto, word });
             }
         }
     }

@@ -27,6 +27,13 @@ pub fn break_off(bench: &mut Bench, peer: &Peer) {
     bench.turn();
 }
 
+/// The same without a session: nothing is left of it when it breaks off.
+fn forgetful(bench: &mut Bench, headers: &str) -> Peer {
+    let peer = bench.connect(1_000_000);
+    bench.get(&peer, "/ws/sesion=key&myid=7&devid=1&v=4.08&uuid=u&api=js", headers);
+    peer
+}
+
 /// The session of this letter has broken off, and then something came for its user.
 pub fn somebody_missed(letter: char, text: &str) -> Bench {
     let mut bench = Bench::plain();
@@ -76,6 +83,56 @@ fn a_page_that_breaks_after_its_first_frame_gets_what_waited_all_the_same() {
     break_off(&mut bench, &cut);
     let mut back = streaming(&mut bench, 'c', &format!("&msg={cursor}"));
     let text = bench.read(&mut back);
+    assert_eq!(text.matches("waits").count(), 1, "{text}");
+}
+
+#[test]
+fn what_was_on_its_way_to_a_page_that_goes_waits_for_the_next_one() {
+    let mut bench = Bench::plain();
+    let back_end = bench.connect(100_000);
+    let goes = forgetful(&mut bench, SSE);
+    bench.gate.replace(false);
+    bench.publish(&back_end, "/users/7", "once");
+    break_off(&mut bench, &goes);
+    bench.gate.replace(true);
+    bench.turn();
+    for count in [1, 0] {
+        let mut new = forgetful(&mut bench, SSE);
+        let text = bench.read(&mut new);
+        assert_eq!(text.matches("once").count(), count, "{text}");
+    }
+}
+
+#[test]
+fn what_comes_while_a_page_breaks_before_it_is_known_waits_for_the_next_one() {
+    let mut bench = Bench::plain();
+    let back_end = bench.connect(100_000);
+    bench.slowness.replace(true);
+    let goes = forgetful(&mut bench, UPGRADE);
+    bench.publish(&back_end, "/users/7", "once");
+    break_off(&mut bench, &goes);
+    // A ping finds out.
+    bench.pass_seconds(30);
+    bench.slowness.replace(false);
+    bench.turn();
+    let mut new = forgetful(&mut bench, SSE);
+    let text = bench.read(&mut new);
+    assert_eq!(text.matches("once").count(), 1, "{text}");
+}
+
+#[test]
+fn what_waits_for_a_page_that_finds_no_room_waits_on() {
+    let mut bench = somebody_missed('g', "waits");
+    bench.pass_seconds(25);
+    bench.reload(Limits { subscribers_per_channel_max: 1, ..Limits::default() });
+    let first = bench.connect(100_000);
+    bench.get(&first, "/channels/web_a", SSE);
+    let mut refused = streaming(&mut bench, 'r', "&pipes=web_a");
+    let text = bench.read(&mut refused);
+    assert!(!text.contains("serverInfo"), "{text}");
+    bench.pass_seconds(25);
+    let mut new = forgetful(&mut bench, SSE);
+    let text = bench.read(&mut new);
     assert_eq!(text.matches("waits").count(), 1, "{text}");
 }
 
