@@ -28,17 +28,25 @@ struct Gate {
     is_open: Rc<RefCell<bool>>,
     /// The feed goes on while answers to arrivals wait.
     is_slow: Rc<RefCell<bool>>,
+    /// Answers overtake the feed.
+    is_hasty: Rc<RefCell<bool>>,
     waiting: VecDeque<Output>,
 }
 
 impl Gate {
     fn pass(&mut self) -> Option<Output> {
-        if !*self.is_slow.borrow() {
+        let (is_slow, is_hasty) = (*self.is_slow.borrow(), *self.is_hasty.borrow());
+        if !is_slow && !is_hasty {
             return self.waiting.pop_front().or_else(|| self.inner.take());
         }
         loop {
             let output = self.inner.take()?;
-            if !matches!(output, Output::Completed(_, Outcome::Arrived { .. })) {
+            let is_to_wait = match output {
+                Output::Completed(_, Outcome::Arrived { .. }) => is_slow,
+                Output::Completed(..) => false,
+                Output::Happened(_) => is_hasty,
+            };
+            if !is_to_wait {
                 return Some(output);
             }
             self.waiting.push_back(output);
@@ -82,6 +90,7 @@ struct Bench {
     now: Now,
     gate: Rc<RefCell<bool>>,
     slowness: Rc<RefCell<bool>>,
+    haste: Rc<RefCell<bool>>,
 }
 
 struct Peer {
@@ -98,9 +107,9 @@ impl Bench {
         let (tenant, kind, change) = (TenantId(0), RecordKind::UserKey, Records::Put);
         let records = vec![("7".into(), "key".into())];
         inner.submit(None, Command::ChangeRecords { tenant, kind, records, change }, START);
-        let slowness = Rc::new(RefCell::new(false));
-        let (is_open, is_slow) = (gate.clone(), slowness.clone());
-        let engine = Gate { inner, is_open, is_slow, waiting: VecDeque::new() };
+        let (slowness, haste) = (Rc::new(RefCell::new(false)), Rc::new(RefCell::new(false)));
+        let (is_open, is_slow, is_hasty) = (gate.clone(), slowness.clone(), haste.clone());
+        let engine = Gate { inner, is_open, is_slow, is_hasty, waiting: VecDeque::new() };
         let settings = Settings { limits, ..Settings::default() };
         Bench {
             server: Server::new(settings, Box::new(engine), [1; 20], START),
@@ -108,6 +117,7 @@ impl Bench {
             now: START,
             gate,
             slowness,
+            haste,
         }
     }
 

@@ -121,6 +121,24 @@ fn what_comes_while_a_page_breaks_before_it_is_known_waits_for_the_next_one() {
 }
 
 #[test]
+fn what_a_page_was_given_before_the_feed_brings_it_does_not_wait_again() {
+    let mut bench = Bench::plain();
+    let back_end = bench.connect(100_000);
+    let goes = forgetful(&mut bench, SSE);
+    bench.haste.replace(true);
+    bench.publish(&back_end, "/users/7", "once");
+    break_off(&mut bench, &goes);
+    let mut has_it = forgetful(&mut bench, SSE);
+    assert!(bench.read(&mut has_it).contains("once"));
+    break_off(&mut bench, &has_it);
+    bench.haste.replace(false);
+    bench.turn();
+    let mut new = forgetful(&mut bench, SSE);
+    let text = bench.read(&mut new);
+    assert!(text.contains("serverInfo") && !text.contains("once"), "{text}");
+}
+
+#[test]
 fn what_waits_for_a_page_that_finds_no_room_waits_on() {
     let mut bench = somebody_missed('g', "waits");
     bench.pass_seconds(25);
