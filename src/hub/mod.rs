@@ -26,10 +26,8 @@ pub mod names;
 pub mod rules;
 pub mod users;
 
-use std::hash::{BuildHasher, RandomState};
+use std::collections::HashMap;
 use std::ops::Range;
-
-use hashbrown::HashTable;
 
 use members::{Members, Moved, SubscriberId};
 use message::TenantId;
@@ -98,9 +96,7 @@ const NEVER_TOLD: u32 = u32::MAX;
 
 /// All channels with listeners, of all tenants.
 pub struct Hub {
-    /// Each tenant's channels by their names, which are found where the channels are.
-    names: Vec<HashTable<ChannelId>>,
-    hasher: RandomState,
+    names: Vec<HashMap<ChannelName, ChannelId>>,
     channels: Vec<Option<Channel>>,
     free: Vec<u32>,
     bounds: Bounds,
@@ -112,8 +108,7 @@ impl Hub {
     /// A hub for `tenants` tenants, within bounds that all of them share.
     pub fn new(tenants: usize, bounds: Bounds) -> Hub {
         Hub {
-            names: (0..tenants).map(|_| HashTable::new()).collect(),
-            hasher: RandomState::new(),
+            names: (0..tenants).map(|_| HashMap::new()).collect(),
             channels: Vec::new(),
             free: Vec::new(),
             bounds,
@@ -126,7 +121,7 @@ impl Hub {
     /// stays until it goes by itself.
     pub fn reload(&mut self, tenants: usize, bounds: Bounds) {
         assert!(tenants >= self.names.len(), "a tenant keeps its number");
-        self.names.resize_with(tenants, HashTable::new);
+        self.names.resize_with(tenants, HashMap::new);
         self.bounds = bounds;
     }
 
@@ -175,8 +170,7 @@ impl Hub {
 
     /// The channel of that name, if anybody listens to it.
     pub fn find(&self, tenant: TenantId, name: &str) -> Option<ChannelId> {
-        let is_it = |&id: &ChannelId| *self.channel(id).name == *name;
-        self.names[usize::from(tenant.0)].find(self.hasher.hash_one(name), is_it).copied()
+        self.names[usize::from(tenant.0)].get(name).copied()
     }
 
     /// How many subscribers listen here to a channel.
@@ -209,7 +203,7 @@ impl Hub {
         self.names[usize::from(tenant.0)]
             .iter()
             .take(most)
-            .map(|&id| (self.channel(id).name.clone(), self.channel(id).members.count()))
+            .map(|(name, &id)| (name.clone(), self.channel(id).members.count()))
             .collect()
     }
 
@@ -279,11 +273,8 @@ impl Hub {
             self.channels.len() as u32 - 1
         });
         self.channels[index as usize] = Some(channel);
-        let Hub { names, channels, hasher, .. } = self;
-        let hash = |&id: &ChannelId| hash_of(hasher, channels, id);
-        let id = ChannelId(index);
-        names[usize::from(tenant.0)].insert_unique(hash(&id), id, hash);
-        Ok(id)
+        self.names[usize::from(tenant.0)].insert(name.clone(), ChannelId(index));
+        Ok(ChannelId(index))
     }
 
     fn close_if_empty(&mut self, id: ChannelId) {
@@ -291,11 +282,8 @@ impl Hub {
         if channel.members.count() > 0 || channel.in_batch != NOT_IN_BATCH {
             return;
         }
-        let tenant = usize::from(channel.tenant.0);
-        let hash = hash_of(&self.hasher, &self.channels, id);
-        if let Ok(entry) = self.names[tenant].find_entry(hash, |&one| one == id) {
-            entry.remove();
-        }
+        let (tenant, name) = (usize::from(channel.tenant.0), channel.name.clone());
+        self.names[tenant].remove(&name);
         self.channels[id.0 as usize] = None;
         self.free.push(id.0);
         self.give_memory_back(tenant);
@@ -303,10 +291,9 @@ impl Hub {
 
     /// After a storm of channels the tables are made small again, in steps that cost little.
     fn give_memory_back(&mut self, tenant: usize) {
-        let Hub { names, channels, hasher, .. } = self;
-        let names = &mut names[tenant];
+        let names = &mut self.names[tenant];
         if names.capacity() > 64 && names.len() * 8 < names.capacity() {
-            names.shrink_to(names.len() * 2, |&id| hash_of(hasher, channels, id));
+            names.shrink_to(names.len() * 2);
         }
         if self.free.len() == self.channels.len() {
             self.channels = Vec::new();
@@ -316,18 +303,10 @@ impl Hub {
     }
 
     fn channel(&self, id: ChannelId) -> &Channel {
-        channel(&self.channels, id)
+        self.channels[id.0 as usize].as_ref().expect("a channel id outlived its channel")
     }
 
     fn channel_mut(&mut self, id: ChannelId) -> &mut Channel {
         self.channels[id.0 as usize].as_mut().expect("a channel id outlived its channel")
     }
-}
-
-fn channel(channels: &[Option<Channel>], id: ChannelId) -> &Channel {
-    channels[id.0 as usize].as_ref().expect("a channel id outlived its channel")
-}
-
-fn hash_of(hasher: &RandomState, channels: &[Option<Channel>], id: ChannelId) -> u64 {
-    hasher.hash_one(&*channel(channels, id).name)
 }
