@@ -129,7 +129,7 @@ impl Default for Limits {
             login_seconds: 10,
             mysql_idle_seconds: 28_800,
             closing_seconds: 2,
-            deliveries_per_turn: 256,
+            deliveries_per_turn: 128,
             reads_per_turn: 4,
             presence_interval_ms: 1_000,
             retry_ms: 2_000,
