@@ -122,8 +122,10 @@ try {
   const figures = await measureAll(wanted);
   console.log(`${versions().join(", ")}; ${cpus().length} × ${cpus()[0].model.trim()}, Linux ${release()}`);
   if (isTiny) printWhoWorks(figures);
-  else print(figures);
-  if (!isTiny) for (const [what, where] of warned) console.log(`NOTE in ${where.length} of ${runs} runs: ${what} (${often(where)})`);
+  else {
+    print(figures);
+    for (const [what, where] of warned) console.log(`NOTE in ${where.length} of ${runs} runs: ${what} (${often(where)})`);
+  }
   console.log(`took ${Math.round((Date.now() - began) / 1_000)} s, ${cycles} cycles (memory: ${memory.cycles})`);
 } catch (error) {
   console.error((error.stderr || error.message).trim());

@@ -23,6 +23,9 @@ pub struct MessageId {
 }
 
 impl MessageId {
+    /// None is greater: as a cursor, everything was seen.
+    pub const MAX: MessageId = MessageId { second: u64::MAX, n: u32::MAX };
+
     /// The greatest id below this one: as a cursor, everything from this one on.
     pub fn before(self) -> MessageId {
         match self.n.checked_sub(1) {

@@ -47,7 +47,7 @@ impl<S: Socket> Server<S> {
         self.inbox.add(tenant, &user, SubscriberId(slot));
         if self.is_lasting(slot) {
             // What went before is not for it.
-            let since = Some(MessageId { second: u64::MAX, n: u32::MAX });
+            let since = Some(MessageId::MAX);
             let word = status(&user, "online");
             self.tell(Command::Arrive { tenant, user, since, word });
         }

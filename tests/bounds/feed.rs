@@ -3,7 +3,7 @@
 use encke::server::limits::Limits;
 
 use super::crowd::{Crowd, frame, get, lasting, publishes, upgrade};
-use super::{limited, wires};
+use super::{limited, told, wires};
 
 /// A published message, as bounds in bytes count it: its channel's name and its data.
 const MESSAGE_BYTES: usize = 1 + 64;
@@ -40,10 +40,8 @@ fn three_wait_and_no_more(bounds: impl FnOnce(&mut Limits)) {
     assert!((1..=5).all(|number| wires::unread(number) == 0), "everybody was read");
     assert_eq!(wires::written(1) - before, 7 * 66, "and nothing is lost");
     assert_eq!(crowd.server.holdings().feed, 0);
-    wires::overhear(4);
-    crowd.send(4, publishes("b", 1));
-    crowd.settle();
-    assert!(wires::overheard().starts_with(b"HTTP/1.1 200"), "there is room again");
+    let words = told(&mut crowd, 4, publishes("b", 1));
+    assert!(words.starts_with("HTTP/1.1 200"), "there is room again");
     crowd.server.verify();
 }
 

@@ -1,9 +1,8 @@
 //! Who comes when all places are taken, and what each is told.
 
 use super::crowd::{Crowd, get, lasting, upgrade};
-use super::{comes, limited, told, wires};
+use super::{SSE, comes, limited, told, wires};
 
-pub const SSE: &str = "Accept: text/event-stream\r\n";
 const COMET: &str = "/ws/sesion=k&myid=0&devid=1&v=4.08&uuid=&api=js";
 
 /// The number after `name`, and the text with a `#` in its place.

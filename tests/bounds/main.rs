@@ -8,6 +8,9 @@ mod fairness;
 mod feed;
 mod lobby;
 mod memory;
+#[cfg(feature = "cometql")]
+#[path = "../support/mysql.rs"]
+mod mysql;
 mod names;
 mod paces;
 mod room;
@@ -26,6 +29,8 @@ use encke::server::limits::Limits;
 use encke::server::settings::{Rule, Settings, Who};
 
 use crowd::{Crowd, get, lasting, upgrade};
+
+const SSE: &str = "Accept: text/event-stream\r\n";
 
 /// A server with a key, where everybody may publish, and with these bounds.
 fn guarded(most: usize, bounds: impl FnOnce(&mut Limits)) -> Crowd {
@@ -51,10 +56,15 @@ fn comes(crowd: &mut Crowd, number: u32, address: &str) -> bool {
 
 /// What a client is told after it has sent this.
 fn told(crowd: &mut Crowd, number: u32, bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes_told(crowd, number, bytes)).into_owned()
+}
+
+/// The same, where it is no text.
+fn bytes_told(crowd: &mut Crowd, number: u32, bytes: &[u8]) -> Vec<u8> {
     wires::overhear(number);
     crowd.send(number, lasting(bytes.to_vec()));
     crowd.settle();
-    String::from_utf8_lossy(&wires::overheard()).into_owned()
+    wires::overheard()
 }
 
 #[test]

@@ -12,8 +12,8 @@ use encke::hub::message::{MessageId, TenantId};
 use encke::server::settings::Settings;
 
 use super::crowd::{Crowd, frame, get, lasting, publishes, upgrade};
-use super::lobby::{SSE, is_refused, is_told_to_come_back};
-use super::{told, wires};
+use super::lobby::{is_refused, is_told_to_come_back};
+use super::{SSE, told, wires};
 
 const KB: usize = 1_000;
 /// Beyond 7,000 something is given up, until 6,000 is left.

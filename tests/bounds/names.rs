@@ -2,15 +2,8 @@
 
 use encke::server::settings::Settings;
 
-use super::crowd::{Crowd, get, lasting, upgrade};
-use super::{limited, told, wires};
-
-const SSE: &str = "Accept: text/event-stream\r\n";
-
-fn post(names: &str) -> &'static [u8] {
-    let head = format!("POST /channels/{names} HTTP/1.1\r\nHost: localhost\r\n");
-    lasting(format!("{head}Content-Length: 1\r\n\r\nx").into_bytes())
-}
+use super::crowd::{Crowd, get, publishes, upgrade};
+use super::{SSE, bytes_told, limited, told};
 
 /// Clients 1 to `most`.
 fn connected(crowd: &mut Crowd, most: u32) {
@@ -22,14 +15,6 @@ fn closes(words: &[u8], code: u16) -> bool {
     let [high, low] = code.to_be_bytes();
     let end = words.windows(4).any(|bytes| bytes[0] == 0x88 && bytes[2..] == [high, low]);
     words.starts_with(b"HTTP/1.1 101") && end
-}
-
-/// Everything that a client is told after it has sent this.
-fn bytes_told(crowd: &mut Crowd, number: u32, bytes: &'static [u8]) -> Vec<u8> {
-    wires::overhear(number);
-    crowd.send(number, bytes);
-    crowd.settle();
-    wires::overheard()
 }
 
 #[test]
@@ -45,7 +30,7 @@ fn a_request_names_so_many_channels_and_no_more() {
         upgrade("/channels/a,b,c"),
         get("/channels/a,b,c?transport=poll", ""),
         get("/channels/a,b,c", ""),
-        post("a,b,c"),
+        publishes("a,b,c", 1),
     ] {
         crowd.connect(9);
         let words = told(&mut crowd, 9, request);
@@ -53,7 +38,7 @@ fn a_request_names_so_many_channels_and_no_more() {
         crowd.leave(9);
     }
     assert_eq!(crowd.server.holdings().memberships, 4);
-    let words = told(&mut crowd, 3, post("a,b"));
+    let words = told(&mut crowd, 3, publishes("a,b", 1));
     assert!(words.starts_with("HTTP/1.1 200"), "{words}");
     assert!(told(&mut crowd, 4, get("/channels/a,b", "")).starts_with("HTTP/1.1 200"));
     assert!(told(&mut crowd, 5, get("/channels/a,b,a,b", SSE)).starts_with("HTTP/1.1 200"));
@@ -76,7 +61,7 @@ fn so_many_channels_have_subscribers_and_no_more() {
     let words = bytes_told(&mut crowd, 4, upgrade("/channels/c"));
     assert!(closes(&words, 1013), "{:?}", String::from_utf8_lossy(&words));
     // Whoever has no subscriber takes no place, and who comes to a known channel makes none.
-    assert!(told(&mut crowd, 5, post("c")).starts_with("HTTP/1.1 200"));
+    assert!(told(&mut crowd, 5, publishes("c", 1)).starts_with("HTTP/1.1 200"));
     assert!(told(&mut crowd, 6, get("/channels/a,b", SSE)).starts_with("HTTP/1.1 200"));
     assert_eq!(crowd.server.holdings().channels, 2);
     crowd.leave(6);
@@ -129,7 +114,7 @@ fn iframes_call_so_many_functions_and_no_more() {
 /// Deletes a channel that somebody wrote to; a cursor from before that.
 fn deleted(crowd: &mut Crowd, name: &str) -> String {
     crowd.connect(9);
-    let words = told(crowd, 9, post(name));
+    let words = told(crowd, 9, publishes(name, 1));
     let id = words.split("\"id\":\"").nth(1).and_then(|rest| rest.split('"').next());
     let id = id.unwrap_or_else(|| panic!("no id: {words}")).to_owned();
     let delete = format!("DELETE /channels/{name} HTTP/1.1\r\nHost: localhost\r\n\r\n");

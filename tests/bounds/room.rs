@@ -1,9 +1,7 @@
 //! How much room subscribers, bytes and names may take.
 
 use super::crowd::{Crowd, WRITABLE, frame, get, lasting, publishes, upgrade};
-use super::{guarded, limited, told, wires};
-
-const SSE: &str = "Accept: text/event-stream\r\n";
+use super::{SSE, bytes_told, guarded, limited, told, wires};
 
 #[test]
 fn a_channel_has_so_many_subscribers_and_no_more() {
@@ -18,10 +16,7 @@ fn a_channel_has_so_many_subscribers_and_no_more() {
     assert_eq!(crowd.server.holdings().memberships, 2, "all of its channels, or none");
     let words = told(&mut crowd, 7, get("/channels/a?transport=poll", ""));
     assert!(words.starts_with("HTTP/1.1 503"), "{words}");
-    wires::overhear(4);
-    crowd.send(4, upgrade("/channels/a"));
-    crowd.settle();
-    let words = wires::overheard();
+    let words = bytes_told(&mut crowd, 4, upgrade("/channels/a"));
     assert!(words.windows(2).any(|two| two == [0x03, 0xf5]), "close 1013");
     assert!(told(&mut crowd, 5, get("/channels/b", SSE)).starts_with("HTTP/1.1 200"));
     crowd.leave(1);
@@ -86,10 +81,7 @@ fn a_message_has_so_many_bytes_and_no_more() {
         crowd.send(2, upgrade(target));
         let words = told(&mut crowd, 2, &frame(0x81, &vec![b'x'; most]));
         assert!(words.ends_with(&"x".repeat(most)), "{target}: {words}");
-        wires::overhear(2);
-        crowd.send(2, lasting(frame(0x81, &vec![b'x'; most + 1])));
-        crowd.settle();
-        let close = wires::overheard();
+        let close = bytes_told(&mut crowd, 2, &frame(0x81, &vec![b'x'; most + 1]));
         assert_eq!((close[0], &close[2..4]), (0x88, &[0x03, 0xf1][..]), "{target}: 1009");
         crowd.leave(2);
         crowd.settle();
@@ -158,11 +150,9 @@ fn what_is_not_whole_has_its_bound_and_who_would_pass_it_waits() {
     assert_eq!(crowd.server.holdings().input_bytes, 9_000);
     // Two fragments of a message that never ends.
     for n in 0..50 {
-        wires::overhear(12);
-        crowd.send(12, lasting(frame(if n == 0 { 0x01 } else { 0x00 }, &[b'x'; 100])));
-        crowd.settle();
+        let fragment = frame(if n == 0 { 0x01 } else { 0x00 }, &[b'x'; 100]);
+        let close = bytes_told(&mut crowd, 12, &fragment);
         crowd.server.verify();
-        let close = wires::overheard();
         if !close.is_empty() {
             assert_eq!(close[2..4], [0x03, 0xf5], "1013");
             break;

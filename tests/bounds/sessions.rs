@@ -2,12 +2,10 @@
 
 use encke::server::limits::Limits;
 
-use super::crowd::{Crowd, frame, get, lasting, upgrade};
-use super::{limited, told, wires};
+use super::crowd::{Crowd, frame, get, upgrade, upgrade_of};
+use super::{SSE, limited, told, wires};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
-const SSE: &str = "Accept: text/event-stream\r\n";
-
 /// An anonymous page, and what else it puts into its address.
 fn page(rest: &str) -> String {
     format!("/ws/sesion=null&myid=null&devid=1&v=4.08&uuid=u&api=encke{rest}")
@@ -129,9 +127,7 @@ fn so_many_texts_are_kept_of_what_sessions_say_of_themselves_and_no_more() {
     let mut crowd = limited(9, |limits| limits.texts_max = 2);
     let comes = |crowd: &mut Crowd, number: u32, agent: &str| {
         crowd.connect(number);
-        let request = String::from_utf8_lossy(upgrade(&page(""))).into_owned();
-        let request = request.replace("User-Agent: crowd", &format!("User-Agent: {agent}"));
-        let words = told(crowd, number, lasting(request.into_bytes()));
+        let words = told(crowd, number, upgrade_of(agent, &page("")));
         assert!(words.starts_with("HTTP/1.1 101") && words.contains("serverInfo"), "{words}");
         crowd.server.holdings().texts
     };

@@ -2,47 +2,28 @@
 
 use encke::server::Listener;
 
-use super::crowd::{Crowd, frame, lasting, upgrade};
-use super::{limited, told, wires};
+use super::crowd::{Crowd, frame, upgrade, upgrade_of};
+use super::mysql::{login, packet, take_packet};
+use super::{bytes_told, limited, told, wires};
 
-/// A packet of the MySQL protocol: its number and what is in it.
-fn packet(number: u8, payload: &[u8]) -> Vec<u8> {
-    let length = (payload.len() as u32).to_le_bytes();
-    [&[length[0], length[1], length[2], number], payload].concat()
-}
+/// An anonymous page.
+const PAGE: &str = "/ws/sesion=null&myid=null&devid=1&v=4.08&uuid=u&api=js";
 
-/// The payloads of packets.
-fn payloads(mut bytes: &[u8]) -> Vec<Vec<u8>> {
-    let mut all = Vec::new();
-    while let [a, b, c, _number, rest @ ..] = bytes {
-        let (payload, later) = rest.split_at(u32::from_le_bytes([*a, *b, *c, 0]) as usize);
-        all.push(payload.to_vec());
-        bytes = later;
-    }
-    all
-}
-
-fn answers(crowd: &mut Crowd, number: u32, packet: Vec<u8>) -> Vec<Vec<u8>> {
-    wires::overhear(number);
-    crowd.send(number, lasting(packet));
-    crowd.settle();
-    payloads(&wires::overheard())
+/// The payloads of what a back end is told after this packet.
+fn answers(crowd: &mut Crowd, number: u32, packet: &[u8]) -> Vec<Vec<u8>> {
+    let mut bytes = bytes_told(crowd, number, packet);
+    std::iter::from_fn(|| take_packet(&mut bytes)).map(|(_, payload)| payload).collect()
 }
 
 /// A back end logs in, where no password is asked for.
 fn back_end(crowd: &mut Crowd, number: u32) {
     crowd.connect_to(Listener::CometQl, number);
-    // The capabilities of MySQL 4.1 with a plain password, UTF-8, and root, who shows nothing.
-    let mut response = 0x0000_8200_u32.to_le_bytes().to_vec();
-    response.extend([0, 0, 0, 1, 45]);
-    response.extend([0; 23]);
-    response.extend(b"root\0\0");
-    let answer = answers(crowd, number, packet(1, &response));
+    let answer = answers(crowd, number, &packet(1, &login()));
     assert_eq!(answer.last().map(|payload| payload[0]), Some(0), "OK: {answer:?}");
 }
 
 fn query(crowd: &mut Crowd, number: u32, sql: &str) -> Vec<Vec<u8>> {
-    answers(crowd, number, packet(0, &[b"\x03", sql.as_bytes()].concat()))
+    answers(crowd, number, &packet(0, &[b"\x03", sql.as_bytes()].concat()))
 }
 
 /// An OK, or the number and text of an error.
@@ -98,10 +79,7 @@ fn texts_beyond_the_bound_are_not_shown() {
     back_end(&mut crowd, 9);
     for (number, agent) in [(1, "first"), (2, "second")] {
         crowd.connect(number);
-        let target = "/ws/sesion=null&myid=null&devid=1&v=4.08&uuid=u&api=js";
-        let request = String::from_utf8_lossy(upgrade(target)).into_owned();
-        let request = request.replace("User-Agent: crowd", &format!("User-Agent: {agent}"));
-        told(&mut crowd, number, request.as_bytes());
+        told(&mut crowd, number, upgrade_of(agent, PAGE));
         told(&mut crowd, number, &frame(0x81, b"subscription\nweb_a"));
     }
     let agents = |crowd: &mut Crowd| {
@@ -118,7 +96,7 @@ fn texts_beyond_the_bound_are_not_shown() {
     crowd.leave(2);
     crowd.settle();
     crowd.connect(3);
-    told(&mut crowd, 3, upgrade("/ws/sesion=null&myid=null&devid=1&v=4.08&uuid=u&api=js"));
+    told(&mut crowd, 3, upgrade(PAGE));
     told(&mut crowd, 3, &frame(0x81, b"subscription\nweb_a"));
     assert_eq!(agents(&mut crowd), ["crowd"], "there is room again");
 }

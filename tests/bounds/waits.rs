@@ -4,7 +4,7 @@
 use encke::server::limits::Limits;
 
 use super::crowd::{Crowd, frame, get, lasting, upgrade};
-use super::{limited, told, wires};
+use super::{SSE, limited, told, wires};
 
 /// After how many seconds a client is told something, or its connection is closed; and what it is told.
 fn after_a_while(crowd: &mut Crowd, number: u32) -> (u64, Vec<u8>) {
@@ -147,7 +147,7 @@ fn counts(crowd: &mut Crowd) -> Vec<u32> {
 fn counts_are_told_so_far_apart_and_the_last_one_counts() {
     let mut crowd = limited(9, |limits| limits.presence_interval_ms = 400);
     (1..=6).for_each(|number| crowd.connect(number));
-    told(&mut crowd, 1, get("/channels/a?presence=1", "Accept: text/event-stream\r\n"));
+    told(&mut crowd, 1, get("/channels/a?presence=1", SSE));
     crowd.now.ms += 400;
     counts(&mut crowd);
     crowd.now.ms += 400;

@@ -51,8 +51,8 @@ fn arrive(world: &RefCell<World>, tenant: TenantId, user: &str) -> usize {
 
 fn depart(world: &RefCell<World>, user: &str) {
     let (unread, word) = (Vec::new(), None);
-    let upto = MessageId { second: u64::MAX, n: 0 };
-    let command = Command::Depart { tenant: T, user: user.into(), unread, upto, word };
+    let (user, upto) = (user.into(), MessageId::MAX);
+    let command = Command::Depart { tenant: T, user, unread, upto, word };
     assert_eq!(world.borrow_mut().run(vec![command]), Outcome::Done);
 }
 

@@ -2,6 +2,8 @@
 
 use encke::hub::command::{Change, RecordKind};
 
+use super::records::change;
+use super::users::{arrive, depart, waiting};
 use super::*;
 
 /// Messages of `bytes` bytes each, as they count: with their user, and an event without a name.
@@ -14,24 +16,8 @@ fn to_users(users: &[&str], bytes: usize) -> Command {
     Command::DeliverToUsers { tenant: A, messages, waits: true }
 }
 
-fn arrive(bench: &mut Bench, user: &str) -> usize {
-    let (tenant, user) = (A, user.into());
-    match bench.ask(Command::Arrive { tenant, user, since: None, word: None }) {
-        Outcome::Arrived { waiting, .. } => waiting.len(),
-        other => panic!("{other:?}"),
-    }
-}
-
-fn waiting(bench: &mut Bench, user: &str) -> usize {
-    match bench.ask(Command::Waiting { tenant: A, users: vec![user.into()] }) {
-        Outcome::Waiting(lists) => lists[0].len(),
-        other => panic!("{other:?}"),
-    }
-}
-
 fn put(key: &str, value: &str) -> Command {
-    let records = vec![(key.into(), value.into())];
-    Command::ChangeRecords { tenant: A, kind: RecordKind::UserKey, records, change: Change::Put }
+    change(A, RecordKind::UserKey, Change::Put, &[(key, value)])
 }
 
 const FULL: Outcome = Outcome::Refused(Refusal::TooManyRecords);
@@ -43,18 +29,16 @@ fn so_many_messages_wait_for_a_user_and_no_more() {
         assert_eq!(bench.ask(to_users(&["7", "7", "7"], 9)), DELIVERED, "at the limit");
         assert_eq!(bench.ask(to_users(&["7"], 9)), FULL, "one past it");
         assert_eq!(bench.ask(to_users(&["8", "8", "8", "8"], 9)), FULL);
-        assert_eq!((waiting(bench, "7"), waiting(bench, "8")), (3, 0));
+        assert_eq!((waiting(bench, "7").len(), waiting(bench, "8").len()), (3, 0));
         assert_eq!(bench.ask(to_users(&["8", "8", "8"], 9)), DELIVERED, "each has its own");
-        assert_eq!(arrive(bench, "7"), 3);
-        let (unread, upto) = (vec![], MessageId { second: u64::MAX, n: 0 });
-        let depart = Command::Depart { tenant: A, user: "7".into(), unread, upto, word: None };
-        assert_eq!(bench.ask(depart), Outcome::Done);
+        assert_eq!(arrive(bench, "7", None).0.len(), 3);
+        depart(bench, "7", Vec::new());
         assert_eq!(bench.ask(to_users(&["7", "7", "7"], 9)), DELIVERED, "what was had is no more");
         assert_eq!(bench.ask(to_users(&["7"], 9)), FULL);
     });
     each(Limits { waiting_messages_max: 0, ..Limits::default() }, |bench| {
         assert_eq!(bench.ask(to_users(&["7"], 9)), FULL, "none at all");
-        arrive(bench, "7");
+        arrive(bench, "7", None);
         assert_eq!(bench.ask(to_users(&["7"], 9)), DELIVERED, "who is here gets it");
     });
 }
@@ -78,13 +62,13 @@ fn a_message_waits_for_so_long_and_no_longer() {
     each(Limits { waiting_seconds: 60, ..Limits::default() }, |bench| {
         bench.ask(to_users(&["7", "8"], 9));
         bench.pass(60);
-        assert_eq!(waiting(bench, "7"), 1);
-        assert_eq!(arrive(bench, "7"), 1, "at the limit");
+        assert_eq!(waiting(bench, "7").len(), 1);
+        assert_eq!(arrive(bench, "7", None).0.len(), 1, "at the limit");
         bench.second += 1;
         // No tick has been since.
-        assert_eq!(arrive(bench, "8"), 0, "a second past it");
+        assert_eq!(arrive(bench, "8", None).0.len(), 0, "a second past it");
         bench.pass(0);
-        assert_eq!(waiting(bench, "8"), 0);
+        assert_eq!(waiting(bench, "8").len(), 0);
     });
 }
 
@@ -95,9 +79,7 @@ fn records_have_so_many_bytes_and_no_more() {
         assert_eq!(bench.ask(put("2", "1234567890")), FULL, "one past it");
         assert_eq!(bench.ask(put("2", "123456789")), Outcome::Changed(1), "at the limit");
         assert_eq!(bench.ask(put("3", "")), FULL, "keys count");
-        let (tenant, kind, change) = (A, RecordKind::UserKey, Change::Delete);
-        let records = vec![("1".into(), "".into())];
-        let delete = Command::ChangeRecords { tenant, kind, records, change };
+        let delete = change(A, RecordKind::UserKey, Change::Delete, &[("1", "")]);
         assert_eq!(bench.ask(delete), Outcome::Changed(1));
         assert_eq!(bench.ask(put("3", "123456789")), Outcome::Changed(1), "there is room again");
         assert_eq!(bench.ask(put("4", "")), FULL);

@@ -6,7 +6,12 @@ use super::*;
 use Change::{Delete, Put, PutKnown, PutNew};
 use RecordKind::{RevokedToken, UserKey};
 
-fn change(tenant: TenantId, kind: RecordKind, change: Change, records: &[(&str, &str)]) -> Command {
+pub fn change(
+    tenant: TenantId,
+    kind: RecordKind,
+    change: Change,
+    records: &[(&str, &str)],
+) -> Command {
     let record = |&(key, value): &(&str, &str)| (key.into(), value.into());
     let records = records.iter().map(record).collect();
     Command::ChangeRecords { tenant, kind, records, change }

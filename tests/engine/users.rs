@@ -5,15 +5,12 @@ use encke::hub::message::Personal;
 
 use super::*;
 
-/// Nothing is on its way after this.
-const NEWEST: MessageId = MessageId { second: u64::MAX, n: u32::MAX };
-
 fn word(text: &str) -> Option<NewMessage> {
     let (channel, event) = (name("user_status_7"), EventName::new(text).expect("a good name"));
     Some(NewMessage { channel, event, data: Data::text(text), sender: None })
 }
 
-fn arrive(bench: &mut Bench, user: &str, since: Option<MessageId>) -> (Vec<String>, MessageId) {
+pub fn arrive(bench: &mut Bench, user: &str, since: Option<MessageId>) -> (Vec<String>, MessageId) {
     let (tenant, user) = (A, Box::from(user));
     match bench.ask(Command::Arrive { tenant, user, since, word: word("online") }) {
         Outcome::Arrived { waiting, newest, .. } => (personal(&waiting), newest),
@@ -21,8 +18,9 @@ fn arrive(bench: &mut Bench, user: &str, since: Option<MessageId>) -> (Vec<Strin
     }
 }
 
-fn depart(bench: &mut Bench, user: &str, unread: Vec<Rc<Personal>>) {
-    depart_at(bench, user, unread, NEWEST);
+/// A device goes that has had everything but this.
+pub fn depart(bench: &mut Bench, user: &str, unread: Vec<Rc<Personal>>) {
+    depart_at(bench, user, unread, MessageId::MAX);
 }
 
 fn depart_at(bench: &mut Bench, user: &str, unread: Vec<Rc<Personal>>, upto: MessageId) {
@@ -44,7 +42,7 @@ fn send_all(bench: &mut Bench, messages: &[(&str, &str)]) -> Outcome {
     bench.ask(Command::DeliverToUsers { tenant: A, messages, waits: true })
 }
 
-fn waiting(bench: &mut Bench, user: &str) -> Vec<String> {
+pub fn waiting(bench: &mut Bench, user: &str) -> Vec<String> {
     match bench.ask(Command::Waiting { tenant: A, users: vec![user.into()] }) {
         Outcome::Waiting(lists) => personal(&lists[0]),
         other => panic!("{other:?}"),

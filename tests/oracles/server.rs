@@ -26,6 +26,7 @@ use super::is_mentioned;
 use super::said::{check_packets, check_responses};
 use super::settings::{flags, kept, settings};
 use crate::support::late_engine::LateEngine;
+use crate::support::mysql::packet;
 use crate::support::random::Random;
 use crate::support::websocket::client_frame;
 
@@ -475,11 +476,6 @@ fn compressed(text: &[u8]) -> Vec<u8> {
     payload.extend(text);
     payload.push(0);
     client_frame(0xc1, [0xff, 0, 0x80, 1], &payload)
-}
-
-fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
-    let [low, middle, high, _] = (payload.len() as u32).to_le_bytes();
-    [&[low, middle, high, sequence], payload].concat()
 }
 
 /// Somebody looks at the logs, or nobody.

@@ -87,7 +87,7 @@ pub struct Plan {
 
 impl Machine {
     pub fn new(mut random: Random, plan: Plan) -> Machine {
-        Shortage::default().end();
+        memory::end_shortage();
         let Plan { settings, engine, is_late, first } = plan;
         let tenants = settings.tenants.len();
         let start = MessageId { second: START.unix_second, n: START.unix_nanos };

@@ -20,6 +20,11 @@ pub fn used() -> usize {
     USED.get()
 }
 
+/// There is enough again, whatever there was.
+pub fn end_shortage() {
+    USED.set(0);
+}
+
 /// So many messages are no longer in it.
 pub fn forget(messages: usize) {
     USED.set(used().saturating_sub(messages * MESSAGE_BYTES));
@@ -34,11 +39,6 @@ pub struct Shortage {
 }
 
 impl Shortage {
-    /// There is enough again, whatever there was.
-    pub fn end(&mut self) {
-        USED.set(0);
-    }
-
     /// Others come and go.
     pub fn draw(&mut self, random: &mut Random) {
         USED.set(random.pick(&[0, 0, ENOUGH + 1, NEAR + 1, CEILING, CEILING + 1, 2 * CEILING]));

@@ -9,6 +9,7 @@ use crate::client::{Claim, Context, Line};
 use crate::decode::{Frame, Head, Part, Reader, deflate, json, take_frame};
 use crate::rules::{Rules, TENANTS};
 use crate::subscriber::parse_id;
+use crate::support::mysql::{login, packet, take_packet};
 use crate::support::websocket::client_frame;
 
 /// One request that has not been answered.
@@ -469,26 +470,4 @@ impl MySqlClient {
         let is_answered = self.stage != Stage::Ready || self.asked == 0;
         assert!(is_answered, "a statement was never answered, {}", line.explain());
     }
-}
-
-pub fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
-    let length = (payload.len() as u32).to_le_bytes();
-    [&[length[0], length[1], length[2], sequence], payload].concat()
-}
-
-pub fn take_packet(bytes: &mut Vec<u8>) -> Option<(u8, Vec<u8>)> {
-    let head: [u8; 4] = bytes.get(..4)?.try_into().ok()?;
-    let end = 4 + u32::from_le_bytes([head[0], head[1], head[2], 0]) as usize;
-    let payload = bytes.get(4..end)?.to_vec();
-    bytes.drain(..end);
-    Some((head[3], payload))
-}
-
-/// A handshake response as mysqlnd writes it, for anybody without a password.
-pub fn login() -> Vec<u8> {
-    let mut payload = 0x0012_a285_u32.to_le_bytes().to_vec();
-    payload.extend([0, 0, 0, 0xc0, 45]);
-    payload.extend([0; 23]);
-    payload.extend(b"root\0\0");
-    payload
 }

@@ -6,6 +6,7 @@ use encke::server::{Holdings, Listener, Next};
 use crate::client::{Claim, Client, Context, Line, Role};
 use crate::lobby::Else;
 use crate::machine::{Inhabited, Machine, Plan};
+use crate::memory;
 use crate::publisher::{EchoClient, MySqlClient, Publisher};
 use crate::rules::{Rules, TENANTS};
 use crate::subscriber::{Form, Subscriber};
@@ -48,7 +49,7 @@ impl World {
             return self.shut_down(false);
         }
         // From now on there is enough for everybody.
-        self.machine.shortage.end();
+        memory::end_shortage();
         self.turn();
         self.gather();
         self.check_at_rest();

@@ -121,9 +121,14 @@ pub fn get(target: &str, headers: &str) -> &'static [u8] {
 
 /// A WebSocket's opening request.
 pub fn upgrade(target: &str) -> &'static [u8] {
+    upgrade_of("crowd", target)
+}
+
+/// The same, of a browser that calls itself so.
+pub fn upgrade_of(agent: &str, target: &str) -> &'static [u8] {
     let headers = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nUser-Agent: crowd\r\n";
-    get(target, headers)
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nUser-Agent: ";
+    get(target, &format!("{headers}{agent}\r\n"))
 }
 
 /// `count` publishes of 64 bytes, pipelined.

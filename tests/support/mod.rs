@@ -5,6 +5,7 @@
 pub mod event_stream;
 pub mod late_engine;
 pub mod mutate;
+pub mod mysql;
 pub mod random;
 pub mod splits;
 pub mod tables;

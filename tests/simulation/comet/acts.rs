@@ -18,17 +18,16 @@ impl World {
     pub(super) fn connect(&mut self) {
         let away: Vec<usize> =
             (0..self.pages.len()).filter(|&index| self.pages[index].talk.is_none()).collect();
-        if self.pages.len() < PAGES_MAX && (away.is_empty() || self.machine.random.one_in(3)) {
-            let page = Page::draw(self.pages.len(), &mut self.machine.random);
-            self.pages.push(page);
-            self.open(self.pages.len() - 1);
+        let random = &mut self.machine.random;
+        let index = if self.pages.len() < PAGES_MAX && (away.is_empty() || random.one_in(3)) {
+            self.pages.push(Page::draw(self.pages.len(), random));
+            self.pages.len() - 1
         } else if !away.is_empty() {
-            let index = self.machine.random.pick(&away);
-            self.open(index);
+            random.pick(&away)
         } else {
-            let index = self.machine.random.below(self.pages.len());
-            self.open(index);
-        }
+            random.below(self.pages.len())
+        };
+        self.open(index);
     }
 
     /// Connects a page; false if there is no place for it.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::client::Line;
-use crate::publisher::{login, packet, take_packet};
+use crate::support::mysql::{login, packet, take_packet};
 
 #[derive(Default)]
 pub struct BackEnd {

@@ -19,7 +19,7 @@ use crate::client::Line;
 use crate::decode::{Part, Reader};
 use crate::lobby::Else;
 use crate::machine::{Inhabited, Machine, Plan};
-use crate::memory::CEILING;
+use crate::memory::{self, CEILING};
 use crate::support::random::Random;
 use crate::support::websocket::client_frame;
 use crate::wire::Weather;
@@ -68,7 +68,7 @@ pub fn simulate(seed: u64, is_late: bool, step_to: &mut dyn FnMut(usize)) {
         step_to(step);
         world.step();
         if step % 73 == 72 {
-            world.machine.shortage.end();
+            memory::end_shortage();
             world.turn();
             world.come_to_rest();
             world.check_pages();
@@ -78,7 +78,7 @@ pub fn simulate(seed: u64, is_late: bool, step_to: &mut dyn FnMut(usize)) {
     if world.machine.random.one_in(3) {
         return world.shut_down();
     }
-    world.machine.shortage.end();
+    memory::end_shortage();
     world.turn();
     world.gather();
     world.check_idle();

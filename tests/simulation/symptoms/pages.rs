@@ -34,6 +34,12 @@ fn forgetful(bench: &mut Bench, headers: &str) -> Peer {
     peer
 }
 
+/// What such a page reads that comes now.
+fn newcomer_reads(bench: &mut Bench) -> String {
+    let mut new = forgetful(bench, SSE);
+    bench.read(&mut new)
+}
+
 /// The session of this letter has broken off, and then something came for its user.
 pub fn somebody_missed(letter: char, text: &str) -> Bench {
     let mut bench = Bench::plain();
@@ -97,8 +103,7 @@ fn what_was_on_its_way_to_a_page_that_goes_waits_for_the_next_one() {
     bench.gate.replace(true);
     bench.turn();
     for count in [1, 0] {
-        let mut new = forgetful(&mut bench, SSE);
-        let text = bench.read(&mut new);
+        let text = newcomer_reads(&mut bench);
         assert_eq!(text.matches("once").count(), count, "{text}");
     }
 }
@@ -115,8 +120,7 @@ fn what_comes_while_a_page_breaks_before_it_is_known_waits_for_the_next_one() {
     bench.pass_seconds(30);
     bench.slowness.replace(false);
     bench.turn();
-    let mut new = forgetful(&mut bench, SSE);
-    let text = bench.read(&mut new);
+    let text = newcomer_reads(&mut bench);
     assert_eq!(text.matches("once").count(), 1, "{text}");
 }
 
@@ -133,8 +137,7 @@ fn what_a_page_was_given_before_the_feed_brings_it_does_not_wait_again() {
     break_off(&mut bench, &has_it);
     bench.haste.replace(false);
     bench.turn();
-    let mut new = forgetful(&mut bench, SSE);
-    let text = bench.read(&mut new);
+    let text = newcomer_reads(&mut bench);
     assert!(text.contains("serverInfo") && !text.contains("once"), "{text}");
 }
 
@@ -149,8 +152,7 @@ fn what_waits_for_a_page_that_finds_no_room_waits_on() {
     let text = bench.read(&mut refused);
     assert!(!text.contains("serverInfo"), "{text}");
     bench.pass_seconds(25);
-    let mut new = forgetful(&mut bench, SSE);
-    let text = bench.read(&mut new);
+    let text = newcomer_reads(&mut bench);
     assert_eq!(text.matches("waits").count(), 1, "{text}");
 }
 
